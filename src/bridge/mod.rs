@@ -1,0 +1,40 @@
+//! Floor 3. The language: a bridge file as it is written.
+//!
+//! The types, their doc comments and their `schemars` attributes are the only description
+//! of the format. The JSON Schema in `schemas/`, the structural check and the reference page
+//! are made from them. Three keywords of our own carry what JSON Schema has no word for:
+//!
+//! - `x-not-yet`: the key is part of the format and this version refuses it by name.
+//! - `x-exactly-one-of`, `x-at-most-one-of`: keys that exclude each other.
+//! - `x-expected`: what to call the value when something else stands there.
+//! - `x-secret`: a literal here is warned about.
+
+mod file;
+mod output;
+mod param;
+mod rest;
+mod schema;
+mod server;
+mod source;
+mod sql;
+mod steps;
+mod tool;
+mod units;
+
+pub use file::{File, Instructions, Prompt, PromptMessage, Resource};
+pub use output::{Content, Convert, Field, Format, LongField, Output};
+pub use param::{Choices, Like, MirrorHeader, Nested, Param, ParamSpec, ParamType, Type};
+pub use rest::{ErrorWhen, Graphql, Operation as RestOperation, Paginate, Parse, Query, Style, StyledQuery};
+pub use schema::json_schema;
+pub use server::{
+    ApiKey, ApiKeys, Audit, Auth as ServerAuth, OauthServer, Passthrough as ServerPassthrough, RateLimits, Scope,
+    Server, Tls as ServerTls, Verify,
+};
+pub use source::{
+    Auth, Basic, ClientCredentials, Key, Passthrough, Pool, Redirects, RestSource, RestSpec, Retry, Source, SqlSource,
+    SqlSpec, Tls, TokenExchange,
+};
+pub use sql::{Access, Column, ExpectRows, Operation as SqlOperation, Returns, Statement};
+pub use steps::{Reply, ReplyItem, Step};
+pub use tool::{Annotations, Test, Tool};
+pub use units::{ByteSize, Duration, Rate};

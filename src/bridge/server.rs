@@ -1,0 +1,198 @@
+//! Floor 3. Server: where it listens and who may call.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Duration, Rate};
+use crate::secret::Secret;
+
+/// Settings of the server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port. Default: `127.0.0.1:8080`. Any other than a loopback address needs `auth`.
+    pub listen: Option<String>,
+    /// The address that clients use, when it differs from `listen`.
+    pub public_url: Option<String>,
+    /// Host names that requests may be for. Loopback and the host of `public_url` are always accepted.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call, such as `https://app.example.com`. Loopback pages and `public_url` are always accepted.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// The certificate of the server.
+    #[schemars(extend("x-not-yet" = true))]
+    pub tls: Option<Tls>,
+    /// Who may call.
+    pub auth: Option<Auth>,
+    /// Listens on any address although nobody has to identify themselves.
+    pub unsafe_public: Option<bool>,
+    /// How often may be called.
+    #[schemars(extend("x-not-yet" = true))]
+    pub rate_limit: Option<RateLimits>,
+    /// The header that names the person behind the caller.
+    #[schemars(extend("x-not-yet" = true))]
+    pub end_user_header: Option<String>,
+    /// Where keys, clients, grants and tokens are kept.
+    #[schemars(extend("x-not-yet" = true))]
+    pub state: Option<String>,
+    /// Where calls are recorded.
+    #[schemars(extend("x-not-yet" = true))]
+    pub audit: Option<Audit>,
+    /// Whether `/metrics` answers.
+    #[schemars(extend("x-not-yet" = true))]
+    pub metrics: Option<bool>,
+    /// A second address for metrics and administration.
+    #[schemars(extend("x-not-yet" = true))]
+    pub admin: Option<String>,
+    /// Whether the web console answers at `/`.
+    #[schemars(extend("x-not-yet" = true))]
+    pub console: Option<bool>,
+    /// Whether changed files are loaded again.
+    #[schemars(extend("x-not-yet" = true))]
+    pub reload: Option<bool>,
+    /// How long calls under way are waited for when the server stops. Default: `10s`.
+    pub shutdown_grace: Option<Duration>,
+}
+
+/// The certificate of the server.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A file with the certificate.
+    pub cert: String,
+    /// A file with its key.
+    pub key: String,
+}
+
+/// Who may call.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Keys, sent as `Authorization: Bearer …`.
+    pub api_keys: Option<ApiKeys>,
+    /// OAuth.
+    #[schemars(extend("x-not-yet" = true))]
+    pub oauth: Option<OauthServer>,
+    /// The caller's credential is the upstream's.
+    #[schemars(extend("x-not-yet" = true))]
+    pub passthrough: Option<Passthrough>,
+    /// What scopes mean.
+    #[serde(default)]
+    #[schemars(extend("x-not-yet" = true))]
+    pub scopes: IndexMap<String, Scope>,
+}
+
+/// Keys that callers identify themselves with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeys {
+    /// Keys in the file, by hash or from the environment.
+    #[serde(default, rename = "static")]
+    pub fixed: Vec<ApiKey>,
+    /// Also those made by `mcp-bridge keys create`.
+    #[schemars(extend("x-not-yet" = true))]
+    pub store: Option<bool>,
+    /// A header that may carry the key in the place of `Authorization`.
+    pub header: Option<String>,
+}
+
+/// One key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["hash", "value"]))]
+pub struct ApiKey {
+    /// Whose key it is: the caller's name in logs.
+    pub name: String,
+    /// `sha256:` and the SHA-256 digest of the key, in hexadecimal digits.
+    #[schemars(regex(pattern = r"^sha256:[0-9a-fA-F]{64}$"))]
+    #[schemars(extend("x-expected" = "`sha256:` and 64 hexadecimal digits"))]
+    pub hash: Option<String>,
+    /// The key itself, from the environment: at least 20 characters.
+    #[schemars(with = "Option<String>", extend("x-secret" = true))]
+    pub value: Option<Secret<String>>,
+    /// The workspace of the caller, for `from: caller.workspace`.
+    pub workspace: Option<String>,
+    /// What the caller may do.
+    #[serde(default)]
+    #[schemars(extend("x-not-yet" = true))]
+    pub scopes: Vec<String>,
+    /// Whether the caller is believed when it names the person behind it.
+    #[schemars(extend("x-not-yet" = true))]
+    pub asserts_end_user: Option<bool>,
+}
+
+/// OAuth, as a resource server or with an authorization server inside.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OauthServer {
+    /// `resource_server` or `embedded`.
+    pub mode: String,
+    /// The issuers whose tokens are accepted.
+    #[serde(default)]
+    pub issuers: Vec<Value>,
+}
+
+/// The caller's credential is the upstream's.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// Where clients sign in.
+    #[serde(default)]
+    pub authorization_servers: Vec<String>,
+    /// How a credential is verified.
+    pub verify: Option<Verify>,
+}
+
+/// The request that verifies a caller's credential.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The source that is asked.
+    pub source: String,
+    /// The path that is asked for.
+    pub get: String,
+    /// Where the caller's id stands in the answer, as a `JSONPath`.
+    pub subject: Option<String>,
+    /// Where the caller's workspace stands in the answer.
+    pub workspace: Option<String>,
+    /// How long the answer is believed.
+    pub cache: Option<Duration>,
+}
+
+/// What a scope means.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// The words people are shown.
+    pub title: Option<String>,
+    /// The scopes it includes.
+    #[serde(default)]
+    pub implies: Vec<String>,
+}
+
+/// How often may be called.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimits {
+    /// By one caller.
+    pub per_caller: Option<Rate>,
+    /// By one person behind a caller.
+    pub per_end_user: Option<Rate>,
+    /// From one address without a credential.
+    pub per_ip_unauthenticated: Option<Rate>,
+}
+
+/// Where calls are recorded.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// A file of JSON lines.
+    pub file: Option<String>,
+    /// A database source.
+    pub sql: Option<Map<String, Value>>,
+    /// `digest` or `plain`.
+    pub args: Option<String>,
+}

@@ -1,0 +1,252 @@
+//! Floor 3. Sources: the REST bases and databases that tools work on.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{ByteSize, Duration, Rate};
+use crate::secret::Secret;
+
+/// One REST base or one database. A credential belongs to exactly one source.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["rest", "sql"]))]
+pub struct Source {
+    /// A REST base: its address, or the address with settings.
+    pub rest: Option<RestSource>,
+    /// A database: its URL, or the URL with settings.
+    pub sql: Option<SqlSource>,
+}
+
+/// A REST base.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RestSource {
+    /// The address alone.
+    Url(String),
+    /// The address with settings.
+    Spec(Box<RestSpec>),
+}
+
+/// A REST base with its settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestSpec {
+    /// Scheme, host and path prefix of every request. They are pinned: no argument can change them.
+    pub base_url: String,
+    /// Headers sent with every request, as they stand.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+    /// Query parameters sent with every request, as they stand. Arguments cannot override them.
+    #[serde(default)]
+    pub query: IndexMap<String, String>,
+    /// How requests are signed.
+    pub auth: Option<Auth>,
+    /// How long a call may take altogether. Default: `20s`.
+    pub timeout: Option<Duration>,
+    /// How long connecting may take. Default: `3s`.
+    pub connect_timeout: Option<Duration>,
+    /// When a request is tried again.
+    #[schemars(extend("x-not-yet" = true))]
+    pub retry: Option<Retry>,
+    /// Which redirects are followed. Default: `none`.
+    pub redirects: Option<Redirects>,
+    /// How big an answer may be, after decompression. Default: `2MiB`.
+    pub max_response: Option<ByteSize>,
+    /// How many requests may be under way at once. Default: 64.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub concurrency: Option<u32>,
+    /// How many requests may be sent in a time.
+    #[schemars(extend("x-not-yet" = true))]
+    pub rate_limit: Option<Rate>,
+    /// Certificates of the connection.
+    #[schemars(extend("x-not-yet" = true))]
+    pub tls: Option<Tls>,
+    /// A proxy that requests go through.
+    #[schemars(extend("x-not-yet" = true))]
+    pub proxy: Option<String>,
+}
+
+/// How requests are signed: exactly one kind.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" =
+    ["none", "bearer", "basic", "api_key", "client_credentials", "token_exchange", "passthrough"]))]
+pub struct Auth {
+    /// `none: true`: requests are not signed.
+    pub none: Option<bool>,
+    /// A fixed token, sent as `Authorization: Bearer …`.
+    #[schemars(with = "Option<String>", extend("x-secret" = true))]
+    pub bearer: Option<Secret<String>>,
+    /// A user name and a password, sent as `Authorization: Basic …`.
+    pub basic: Option<Basic>,
+    /// A key in a header or in the query.
+    pub api_key: Option<Key>,
+    /// OAuth client credentials.
+    #[schemars(extend("x-not-yet" = true))]
+    pub client_credentials: Option<ClientCredentials>,
+    /// OAuth token exchange (RFC 8693).
+    #[schemars(extend("x-not-yet" = true))]
+    pub token_exchange: Option<TokenExchange>,
+    /// The caller's own credential, sent to this source and to no other.
+    pub passthrough: Option<Passthrough>,
+}
+
+/// A user name and a password.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    #[schemars(with = "String", extend("x-secret" = true))]
+    pub password: Secret<String>,
+}
+
+/// A key in a header or in the query.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["header", "query"]))]
+pub struct Key {
+    /// The header that carries the key.
+    pub header: Option<String>,
+    /// The query parameter that carries the key. Servers often log queries: prefer a header.
+    pub query: Option<String>,
+    /// The key.
+    #[schemars(with = "String", extend("x-secret" = true))]
+    pub value: Secret<String>,
+}
+
+/// OAuth client credentials.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCredentials {
+    /// Where tokens come from.
+    pub token_url: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    #[schemars(with = "String", extend("x-secret" = true))]
+    pub client_secret: Secret<String>,
+    /// The scopes asked for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The audience asked for.
+    pub audience: Option<String>,
+    /// How the client identifies itself.
+    pub auth_method: Option<String>,
+}
+
+/// OAuth token exchange.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenExchange {
+    /// Where tokens come from.
+    pub token_url: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    #[schemars(with = "String", extend("x-secret" = true))]
+    pub client_secret: Secret<String>,
+    /// The audience asked for.
+    pub audience: Option<String>,
+    /// The scopes asked for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// The caller's own credential.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// The header of the caller's request that holds it. Default: `authorization`.
+    pub from: Option<String>,
+    /// The header of the request to this source that carries it. Default: `authorization`.
+    pub to: Option<String>,
+}
+
+/// When a request is tried again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// How many attempts there are altogether.
+    pub attempts: Option<u32>,
+    /// After what: `connect` and statuses.
+    #[serde(default)]
+    pub on: Vec<Value>,
+    /// For which methods.
+    #[serde(default)]
+    pub methods: Vec<String>,
+}
+
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Redirects {
+    /// None: a redirect is an error.
+    None,
+    /// Those to the same scheme, host and port.
+    #[schemars(extend("x-not-yet" = true))]
+    SameOrigin,
+}
+
+/// Certificates of a connection.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A file with the authorities that are trusted.
+    pub ca: Option<String>,
+    /// A file with our own certificate.
+    pub client_cert: Option<String>,
+    /// A file with its key.
+    pub client_key: Option<String>,
+}
+
+/// A database.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SqlSource {
+    /// The URL alone.
+    Url(#[schemars(with = "String")] Secret<String>),
+    /// The URL with settings.
+    Spec(Box<SqlSpec>),
+}
+
+/// A database with its settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlSpec {
+    /// Where the database is: `sqlite:FILE`, `postgres://…`, `mysql://…` or `mariadb://…`.
+    #[schemars(with = "String")]
+    pub url: Secret<String>,
+    /// Whether the engine refuses every write. `false` permits tools with `mode: write`; tools that read stay
+    /// read-only all the same. Default: true.
+    pub read_only: Option<bool>,
+    /// The connections that are kept.
+    pub pool: Option<Pool>,
+    /// How long a statement may run. Default: `15s`.
+    pub statement_timeout: Option<Duration>,
+    /// How many rows a tool of this source returns at most, unless it says otherwise. Default: 200.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_rows: Option<u32>,
+    /// Settings of the session, from the caller's identity.
+    #[serde(default)]
+    #[schemars(extend("x-not-yet" = true))]
+    pub session: IndexMap<String, String>,
+    /// `SQLite` only: a script that fills the database when its file does not exist.
+    pub init: Option<String>,
+}
+
+/// The connections that are kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// How many there are at most. Default: 8.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max: Option<u32>,
+    /// How long an unused one is kept. Default: `10m`.
+    pub idle: Option<Duration>,
+    /// How long a call waits for one. Default: `3s`.
+    pub acquire_timeout: Option<Duration>,
+}

@@ -1,0 +1,95 @@
+//! Floor 3. Tools: what a client lists and calls.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Duration, Output, Param, Rate, Reply, RestOperation, SqlOperation, Step};
+
+/// One tool: its words, its arguments, what it does, and what comes back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["rest", "sql", "steps", "reply"]))]
+#[schemars(extend("x-at-most-one-of" = ["params", "input_schema"]))]
+pub struct Tool {
+    /// The name people are shown.
+    pub title: Option<String>,
+    /// What the tool does and when to use it: the model decides by these words.
+    pub description: Option<String>,
+    /// Groups in the generated instructions.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The arguments, by name.
+    #[serde(default)]
+    pub params: IndexMap<String, Param>,
+    /// A JSON Schema with root `type: object`, in the place of `params`.
+    pub input_schema: Option<Map<String, Value>>,
+    /// A REST request.
+    pub rest: Option<RestOperation>,
+    /// A SQL statement.
+    pub sql: Option<SqlOperation>,
+    /// Several calls, one after the other.
+    #[schemars(extend("x-not-yet" = true))]
+    pub steps: Option<Vec<Step>>,
+    /// A fixed answer.
+    #[schemars(extend("x-not-yet" = true))]
+    pub reply: Option<Reply>,
+    /// How the result is shaped.
+    pub output: Option<Output>,
+    /// Hints for the client, in the place of the derived ones.
+    pub annotations: Option<Annotations>,
+    /// The scopes a caller needs to see and call the tool.
+    #[serde(default)]
+    #[schemars(extend("x-not-yet" = true))]
+    pub scopes: Vec<String>,
+    /// How often one caller may call it.
+    #[schemars(extend("x-not-yet" = true))]
+    pub rate_limit: Option<Rate>,
+    /// How many calls may be under way at once.
+    #[schemars(extend("x-not-yet" = true))]
+    pub concurrency: Option<u32>,
+    /// How long a call may take, in the place of the source's time.
+    pub timeout: Option<Duration>,
+    /// How long a result is kept for the same arguments.
+    #[schemars(extend("x-not-yet" = true))]
+    pub cache: Option<Duration>,
+    /// A question to the person before the tool runs.
+    #[schemars(extend("x-not-yet" = true))]
+    pub confirm: Option<String>,
+    /// Tests of the tool.
+    #[serde(default)]
+    #[schemars(extend("x-not-yet" = true))]
+    pub tests: Vec<Test>,
+}
+
+/// Hints for the client about what the tool may do.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: Option<bool>,
+    /// It may destroy or overwrite something.
+    pub destructive: Option<bool>,
+    /// Calling it twice with the same arguments is the same as once.
+    pub idempotent: Option<bool>,
+    /// It reaches beyond a closed world, such as the open internet.
+    pub open_world: Option<bool>,
+}
+
+/// One test of a tool.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// What is tested.
+    pub name: String,
+    /// The arguments of the call.
+    #[serde(default)]
+    pub args: Map<String, Value>,
+    /// What the upstream answers: one answer, or several in turn.
+    pub upstream: Option<Value>,
+    /// The request that must be sent.
+    pub expect_request: Option<Map<String, Value>>,
+    /// What the result must hold.
+    pub expect: Option<Map<String, Value>>,
+}

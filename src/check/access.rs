@@ -1,0 +1,145 @@
+//! Floor 4. The server's settings: where it listens and who may call.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::{context::Context, rest, source::Sources};
+use crate::{
+    bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
+    diag::{Code, Diagnostic},
+    plan::{ApiKey, ApiKeys, KeyProof, Public, Server},
+    yaml::Pointer,
+};
+
+/// Shorter keys can be guessed (auth.md §4.8).
+const SHORTEST_KEY: usize = 20;
+
+/// Builds the server's settings.
+pub(super) fn server(written: &Written, sources: &Sources, context: &mut Context<'_>) -> Server {
+    let at = Pointer::root().at("server");
+    let mut server = Server::default();
+    if let Some(listen) = &written.listen {
+        match address(listen) {
+            Some(address) => server.listen = address,
+            None => {
+                let span = context.value(&at.at("listen"));
+                let fault = Diagnostic::error(Code::Address, span, format!("`{listen}` is not an address and port"));
+                context.push(fault.help("write `127.0.0.1:8080`, or `0.0.0.0:8080` for every address"));
+            }
+        }
+    }
+    server.allowed_hosts = written.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+    for (index, origin) in written.allowed_origins.iter().enumerate() {
+        server.allowed_origins.extend(self::origin(origin, &at.at("allowed_origins").at(index), context));
+    }
+    if let Some(url) = &written.public_url {
+        public_url(url, &at.at("public_url"), &mut server, context);
+    }
+    if written.unsafe_public == Some(true) {
+        server.public = Public::Unsafe;
+    }
+    if let Some(grace) = written.shutdown_grace {
+        server.shutdown_grace = grace.0;
+    }
+    if let Some(keys) = written.auth.as_ref().and_then(|auth| auth.api_keys.as_ref()) {
+        server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
+        if keys.header.is_none() {
+            refuse_key_forwarding(sources, context);
+        }
+    }
+    if !server.listen.ip().is_loopback() && server.api_keys.is_none() && server.public == Public::Guarded {
+        let span = context.value(&at.at("listen"));
+        let fault = Diagnostic::error(Code::Open, span, "anybody who reaches this address could call the tools");
+        context.push(fault.help("add `auth:`, listen on 127.0.0.1, or say `unsafe_public: true`"));
+    }
+    server
+}
+
+/// Reads an address and port; `localhost` is understood.
+#[must_use]
+pub(super) fn address(text: &str) -> Option<SocketAddr> {
+    let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().ok()
+}
+
+fn public_url(text: &str, at: &Pointer, server: &mut Server, context: &mut Context<'_>) {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(host) = url.as_ref().and_then(Url::host_str) else {
+        context.fault(Code::Address, at, "write the address that clients use: `https://mcp.example.com`");
+        return;
+    };
+    let Some(url) = &url else { return };
+    let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    if url.scheme() == "http" && !loopback {
+        context.fault(Code::Address, at, "credentials would travel in the clear: use `https://`");
+    }
+    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    server.allowed_origins.push(format!("{}://{host}", url.scheme()));
+    server.allowed_hosts.push(host);
+}
+
+fn origin(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<String> {
+    let url = Url::parse(text).ok();
+    let printed = url.as_ref().map(|url| url.origin().ascii_serialization());
+    match printed {
+        Some(printed) if printed == text.trim_end_matches('/') && printed != "null" => Some(printed),
+        _ => {
+            context.fault(Code::Address, at, "write scheme and host: `https://app.example.com`");
+            None
+        }
+    }
+}
+
+fn api_keys(written: &WrittenKeys, at: &Pointer, context: &mut Context<'_>) -> ApiKeys {
+    let mut keys = Vec::new();
+    if written.fixed.is_empty() {
+        context.fault(Code::Open, at, "no key is declared, so nobody could call: add one under `static`");
+    }
+    for (index, key) in written.fixed.iter().enumerate() {
+        let at = at.at("static").at(index);
+        if written.fixed.iter().take(index).any(|other| other.name == key.name) {
+            context.fault(Code::NotAccepted, &at.at("name"), "two keys have this name");
+        }
+        if let Some(proof) = proof(key, &at, context) {
+            keys.push(ApiKey { name: key.name.clone(), proof, workspace: key.workspace.clone() });
+        }
+    }
+    let header = written
+        .header
+        .as_ref()
+        .filter(|header| rest::header_name(header, rest::HeaderUse::Credential, &at.at("header"), context));
+    ApiKeys { keys, header: header.map(|header| header.to_ascii_lowercase()) }
+}
+
+fn proof(key: &WrittenKey, at: &Pointer, context: &mut Context<'_>) -> Option<KeyProof> {
+    if let Some(hash) = &key.hash {
+        let digits = hash.strip_prefix("sha256:")?;
+        let mut digest = [0_u8; 32];
+        for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        return Some(KeyProof::Digest(digest));
+    }
+    let value = key.value.as_ref()?;
+    if value.expose().chars().count() < SHORTEST_KEY {
+        let span = context.value(&at.at("value"));
+        let message = format!("a key of fewer than {SHORTEST_KEY} characters can be guessed");
+        context.push(Diagnostic::error(Code::WeakKey, span, message).help("make one with `openssl rand -hex 24`"));
+        return None;
+    }
+    Some(KeyProof::Value(context.store(value)))
+}
+
+/// With keys in `Authorization`, passing that header on would hand our own key to the upstream.
+fn refuse_key_forwarding(sources: &Sources, context: &mut Context<'_>) {
+    let passing: Vec<String> =
+        sources.passing().filter(|(_, from)| *from == "authorization").map(|(name, _)| name.to_owned()).collect();
+    for name in passing {
+        let at = Pointer::root().at("sources").at(&name).at("rest").at("auth").at("passthrough");
+        let span = context.key(&at);
+        let message = format!("`{name}` would be sent the key that callers of this server identify themselves with");
+        let fault = Diagnostic::error(Code::Passthrough, span, message);
+        context.push(fault.help("take the caller's credential from another header (`from: x-upstream-authorization`), or accept the key in another one (`api_keys.header`)"));
+    }
+}

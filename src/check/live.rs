@@ -1,0 +1,27 @@
+//! Floor 4. Plan and catalog: what the databases say about result columns goes into the
+//! schemas that are published.
+
+use super::output_schema::{self, Column, rows_as_they_are};
+use crate::{
+    catalog::Catalog,
+    plan::{Operation, Plan, SchemaOrigin, Structured, sql::Returns},
+};
+
+/// Puts the columns of the catalog into the output schemas. Tools whose statement the catalog
+/// does not know keep the schema that says only that rows come.
+pub fn apply(plan: &mut Plan, catalog: &Catalog) {
+    for tool in &mut plan.tools {
+        let Operation::Sql(query) = &tool.operation else { continue };
+        let derived = tool.output.structured == Structured::Sent
+            && rows_as_they_are(&tool.output)
+            && tool.output.schema == SchemaOrigin::Derived;
+        let Some(columns) = catalog.columns(&tool.name).filter(|_| derived && query.returns != Returns::Affected)
+        else {
+            continue;
+        };
+        let columns: Vec<Column<'_>> =
+            columns.iter().map(|column| Column { name: &column.name, declared: column.declared.as_deref() }).collect();
+        let found = query.not_found.is_some();
+        tool.output_schema = Some(output_schema::of_sql(query.returns, Some(&columns), &query.columns, found));
+    }
+}

@@ -1,0 +1,92 @@
+//! Floor 4. From files to a plan, or to diagnostics: every fault of every file in one run.
+//!
+//! Pure: what the environment and other files hold is asked of a [`Variables`], and nothing
+//! is connected to. What is checked here is compiled here, and never looked at again later.
+
+mod access;
+mod context;
+mod live;
+mod names;
+mod output;
+mod output_schema;
+mod params;
+mod path;
+mod rest;
+mod source;
+mod sql;
+mod structure;
+mod templates;
+mod tool;
+
+use serde::Deserialize;
+
+use crate::{
+    bridge,
+    diag::{Code, Diagnostic, Diagnostics},
+    plan::{BridgeId, Plan},
+    secret::Vault,
+    text::FileSet,
+    yaml::{self, Variables},
+};
+
+use context::Context;
+pub use live::apply as apply_catalog;
+
+/// What a check found: a plan when nothing is wrong, and the diagnostics in any case.
+#[derive(Debug)]
+pub struct Checked {
+    /// The plan, with the secrets its ids stand for; `None` when there are errors.
+    pub plan: Option<(Plan, Vault)>,
+    /// Every fault and all advice, in the order of the files.
+    pub diagnostics: Diagnostics,
+}
+
+/// One file that could be read as far as its shape goes.
+pub(crate) struct Document {
+    node: yaml::Node,
+    file: bridge::File,
+}
+
+/// Checks every file of the set.
+#[must_use]
+pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
+    let mut diagnostics = Diagnostics::new();
+    let schema = bridge::json_schema();
+    let mut documents = Vec::new();
+    for id in files.ids() {
+        let (node, faults) = yaml::parse(files, id);
+        diagnostics.append(faults);
+        let Some(mut node) = node else { continue };
+        diagnostics.append(yaml::interpolate(&mut node, files, variables));
+        let (value, faults) = structure::walk(&node, &schema);
+        diagnostics.append(faults);
+        let Some(value) = value else { continue };
+        match bridge::File::deserialize(value) {
+            Ok(file) => documents.push(Document { node, file }),
+            Err(error) => diagnostics.push(Diagnostic::error(Code::WrongType, node.span, error.to_string())),
+        }
+    }
+    let mut plan = Plan::default();
+    let mut vault = Vault::default();
+    names::check(&documents, &mut diagnostics);
+    for (at, document) in documents.iter().enumerate() {
+        let context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
+        build(document, BridgeId(at), context, &mut plan);
+    }
+    diagnostics.sort(files);
+    let plan = (!diagnostics.has_errors()).then_some((plan, vault));
+    Checked { plan, diagnostics }
+}
+
+fn build(document: &Document, id: BridgeId, mut context: Context<'_>, plan: &mut Plan) {
+    let file = &document.file;
+    let sources = source::build(file, id, &mut context, &mut plan.sources);
+    for (name, tool) in &file.tools {
+        plan.tools.extend(tool::build(name, tool, &sources, &mut context));
+    }
+    sources.advise_on_unused(&mut context);
+    plan.bridges.push(tool::bridge(file));
+    if let Some(server) = &file.server {
+        plan.server = access::server(server, &sources, &mut context);
+    }
+}

@@ -1,0 +1,95 @@
+//! Floor 4. Output: what is kept of a result and in which form it is shown.
+
+use super::{
+    context::Context,
+    params::Params,
+    templates::{self, Stage},
+};
+use crate::{
+    bridge::{Convert as WrittenConvert, Field as WrittenField, Format, Output as Written},
+    diag::{Code, Diagnostic},
+    plan::{Output, SchemaOrigin, Structured, TextForm, Zip},
+    select::{Convert, Field, Projection},
+    yaml::Pointer,
+};
+
+/// Clients cut at 25 to 150 thousand characters (protocol.md §6).
+const MAX_BYTES: usize = 64 << 10;
+
+/// Builds the output of a tool. `known` tells whether the operation itself has a schema.
+pub(super) fn build(
+    written: Option<&Written>,
+    stage: Stage,
+    params: &Params,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Output {
+    let empty = Written::default();
+    let written = written.unwrap_or(&empty);
+    let select = written.select.as_deref().and_then(|path| templates::path(path, &at.at("select"), context));
+    let fields = written.fields.as_ref().map(|fields| {
+        let at = at.at("fields");
+        let all = fields.iter().filter_map(|(name, field)| self::field(name, field, &at.at(name), context));
+        Projection { fields: all.collect() }
+    });
+    let text = match (&written.template, written.format) {
+        (Some(source), _) => templates::text(source, stage, params, &at.at("template"), context)
+            .map_or(TextForm::Json, TextForm::Template),
+        (None, None | Some(Format::Json)) => TextForm::Json,
+        (None, Some(Format::Yaml)) => TextForm::Yaml,
+        (None, Some(Format::Table)) => TextForm::Table,
+        (None, Some(Format::Csv)) => TextForm::Csv,
+        (None, Some(Format::Text)) => TextForm::Text,
+    };
+    let known = stage == Stage::SqlResult || written.fields.is_some() || written.schema.is_some();
+    let max_bytes = written.max_bytes.map_or(MAX_BYTES, |size| size.0);
+    if max_bytes < 256 {
+        context.fault(Code::Output, &at.at("max_bytes"), "a result needs at least 256 bytes");
+    }
+    if let Some(schema) = &written.schema {
+        if schema.get("type").and_then(serde_json::Value::as_str) != Some("object") {
+            let span = context.value(&at.at("schema"));
+            let fault = Diagnostic::error(Code::Output, span, "the root of an output schema is `type: object`");
+            context.push(fault.help("a list is sent as `{\"items\": […]}`, a single value as `{\"result\": …}`"));
+        } else if let Err(error) = crate::schema::Output::compile(&serde_json::Value::Object(schema.clone())) {
+            let at = at.at("schema").below(&error.pointer);
+            context.fault(Code::Output, &at, error.message);
+        }
+    }
+    Output {
+        select,
+        zip: if written.zip == Some(true) { Zip::Yes } else { Zip::No },
+        fields,
+        text,
+        structured: if written.structured.unwrap_or(known) { Structured::Sent } else { Structured::Left },
+        schema: if written.schema.is_some() { SchemaOrigin::Written } else { SchemaOrigin::Derived },
+        max_items: written.max_items.map(|max| max as usize),
+        max_bytes,
+    }
+}
+
+fn field(name: &str, written: &WrittenField, at: &Pointer, context: &mut Context<'_>) -> Option<Field> {
+    match written {
+        WrittenField::Path(path) => {
+            let path = templates::path(path, at, context)?;
+            Some(Field { name: name.to_owned(), path, convert: None, default: None })
+        }
+        WrittenField::Long(long) => {
+            let path = templates::path(&long.select, &at.at("select"), context)?;
+            let convert = long.convert.map(convert);
+            Some(Field { name: name.to_owned(), path, convert, default: long.default.clone() })
+        }
+    }
+}
+
+const fn convert(written: WrittenConvert) -> Convert {
+    match written {
+        WrittenConvert::UnixTime => Convert::UnixTime,
+        WrittenConvert::UnixMillis => Convert::UnixMillis,
+        WrittenConvert::HtmlText => Convert::HtmlText,
+        WrittenConvert::Number => Convert::Number,
+        WrittenConvert::String => Convert::String,
+        WrittenConvert::Trim => Convert::Trim,
+        WrittenConvert::Base64Text => Convert::Base64Text,
+    }
+}

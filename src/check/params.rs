@@ -1,0 +1,431 @@
+//! Floor 4. Params: what is declared becomes the schema that is published and enforced.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use crate::{
+    bridge::{Like, Param, ParamSpec, Tool, Type},
+    diag::{Code, Diagnostic},
+    plan::{Bound, CallerPart},
+    schema::{Arguments, lint},
+    yaml::Pointer,
+};
+
+const FORMATS: [&str; 10] =
+    ["date", "date-time", "time", "duration", "uuid", "email", "uri", "decimal", "int64", "byte"];
+/// Names that templates use for something else.
+const TAKEN: [&str; 5] = ["args", "caller", "steps", "now", "request"];
+/// How deep a param may describe what is inside of it.
+const DEPTH_MAX: usize = 16;
+
+/// The arguments of a tool, ready to be published, enforced and used.
+pub(super) struct Params {
+    pub(super) schema: Value,
+    pub(super) arguments: Option<Arguments>,
+    pub(super) declared: Vec<Declared>,
+    pub(super) bound: Vec<Bound>,
+}
+
+/// One declared argument.
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) presence: Presence,
+    pub(super) pointer: Pointer,
+}
+
+/// What an argument is good for.
+#[derive(Clone)]
+pub(super) enum Role {
+    Scalar,
+    List,
+    Object,
+    Like(Like),
+    Choice(Vec<(String, String)>),
+}
+
+/// Whether an argument has a value in every call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Always,
+    Sometimes,
+    /// Bound by the server.
+    Bound,
+}
+
+impl Params {
+    pub(super) fn find(&self, name: &str) -> Option<&Declared> {
+        self.declared.iter().find(|param| param.name == name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.declared.iter().map(|param| param.name.as_str())
+    }
+}
+
+/// Builds the arguments of a tool.
+pub(super) fn build(tool: &Tool, at: &Pointer, context: &mut Context<'_>) -> Params {
+    let mut params = match &tool.input_schema {
+        Some(schema) => from_schema(schema, &at.at("input_schema"), context),
+        None => from_params(&tool.params, &at.at("params"), context),
+    };
+    let (place, below) = match &tool.input_schema {
+        Some(_) => ("input_schema", ""),
+        None => ("params", "/properties"),
+    };
+    let locate = |pointer: &str| at.at(place).below(pointer.strip_prefix(below).unwrap_or(pointer));
+    match Arguments::compile(&params.schema) {
+        Ok(arguments) => params.arguments = Some(arguments),
+        Err(error) => {
+            let at = locate(&error.pointer);
+            context.fault(Code::ParamSchema, &at, error.message);
+            return params;
+        }
+    }
+    for advice in lint(&params.schema) {
+        let span = context.key(&locate(&advice.pointer));
+        context.push(Diagnostic::warning(Code::NotPortable, span, advice.message));
+    }
+    defaults_fit(&params, &locate, context);
+    params
+}
+
+/// A default that the schema refuses would make every call without the argument fail.
+fn defaults_fit(params: &Params, locate: &dyn Fn(&str) -> Pointer, context: &mut Context<'_>) {
+    let Some(properties) = params.schema.get("properties").and_then(Value::as_object) else { return };
+    for (name, schema) in properties {
+        let defaults = schema.get("default").map(|value| ("default", value));
+        let examples = schema.get("examples").and_then(Value::as_array).into_iter().flatten();
+        for (keyword, value) in defaults.into_iter().chain(examples.map(|value| ("examples", value))) {
+            if value.is_null() {
+                continue;
+            }
+            let one = json!({ "type": "object", "properties": { "value": schema } });
+            let Ok(arguments) = Arguments::compile(&one) else { continue };
+            if let Err(faults) = arguments.read(Some(&json!({ "value": value }).to_string())) {
+                let reason = faults
+                    .first()
+                    .map_or(String::new(), |fault| fault.message.replace("`value`", &format!("`{name}`")));
+                let at = locate(&format!("/properties/{name}/{keyword}"));
+                context.fault(Code::ParamDefault, &at, format!("`{keyword}` does not fit the param: {reason}"));
+            }
+        }
+    }
+}
+
+fn from_schema(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<'_>) -> Params {
+    if schema.get("type") != Some(&json!("object")) {
+        context.fault(Code::ParamSchema, &at.at("type"), "the root of an input schema is `type: object`");
+    }
+    let required: Vec<_> = schema.get("required").and_then(Value::as_array).into_iter().flatten().collect();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let declared = properties.into_iter().flatten().map(|(name, property)| {
+        let role = match property.get("type").and_then(Value::as_str) {
+            Some("array") => Role::List,
+            Some("object") => Role::Object,
+            _ => Role::Scalar,
+        };
+        let always = required.iter().any(|it| *it == name) || property.get("default").is_some_and(|it| !it.is_null());
+        let presence = if always { Presence::Always } else { Presence::Sometimes };
+        Declared { name: name.clone(), role, presence, pointer: at.at("properties").at(name) }
+    });
+    let declared = declared.collect();
+    Params { schema: Value::Object(schema.clone()), arguments: None, declared, bound: Vec::new() }
+}
+
+fn from_params(params: &IndexMap<String, Param>, at: &Pointer, context: &mut Context<'_>) -> Params {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    let mut declared = Vec::new();
+    let mut bound = Vec::new();
+    for (name, param) in params {
+        let at = at.at(name);
+        name_is_usable(name, &at, context);
+        let spec = spec_of(param);
+        let role = role_of(&spec, &at, context);
+        let presence = if let Some(from) = &spec.from {
+            bound.extend(caller_part(name, from, &spec, &at, context));
+            Presence::Bound
+        } else {
+            let given = spec.default.as_ref().is_some_and(|default| !default.is_null());
+            let is_required = spec.required.unwrap_or(spec.default.is_none());
+            if is_required && spec.default.is_some() {
+                context.fault(Code::ParamKeyword, &at.at("required"), "a param with a `default` is not required");
+            }
+            if spec.description.is_none() {
+                let advice = Diagnostic::warning(
+                    Code::NoDescription,
+                    context.key(&at),
+                    format!("the param `{name}` has no description"),
+                );
+                context.push(advice.help("say what it means, its unit, and where its value comes from"));
+            }
+            properties.insert(name.clone(), schema_of(&spec, &at, context, 0));
+            if is_required {
+                required.push(Value::from(name.as_str()));
+            }
+            if is_required || given { Presence::Always } else { Presence::Sometimes }
+        };
+        declared.push(Declared { name: name.clone(), role, presence, pointer: at });
+    }
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if let Some(schema) = schema.as_object_mut() {
+        if !required.is_empty() {
+            schema.insert("required".into(), Value::Array(required));
+        }
+        schema.insert("additionalProperties".into(), Value::Bool(false));
+    }
+    Params { schema, arguments: None, declared, bound }
+}
+
+fn spec_of(param: &Param) -> ParamSpec {
+    match param {
+        Param::Type(kind) => ParamSpec { kind: Some(*kind), ..ParamSpec::default() },
+        Param::Spec(spec) => (**spec).clone(),
+    }
+}
+
+fn name_is_usable(name: &str, at: &Pointer, context: &mut Context<'_>) {
+    let starts = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
+    if !starts || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || name.len() > 64 {
+        let fault = Diagnostic::error(Code::ParamName, context.key(at), format!("`{name}` cannot be a param's name"));
+        context.push(fault.help("use up to 64 letters, digits and `_`, beginning with a letter"));
+    } else if TAKEN.contains(&name) {
+        let message = format!("templates use `{name}` for something else");
+        context.push(Diagnostic::error(Code::ParamName, context.key(at), message));
+    }
+}
+
+fn caller_part(name: &str, from: &str, spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>) -> Option<Bound> {
+    if spec.default.is_some() || spec.required.is_some() || spec.choices.is_some() || spec.like.is_some() {
+        context.fault(
+            Code::ParamKeyword,
+            at,
+            "a param with `from` is bound by the server: only its `type` and `description` count",
+        );
+    }
+    let known = CallerPart::ALL.map(|(part, _)| format!("caller.{part}"));
+    let part = from.strip_prefix("caller.").and_then(|part| CallerPart::ALL.iter().find(|(name, _)| *name == part));
+    let Some((_, part)) = part else {
+        let span = context.value(&at.at("from"));
+        let fault =
+            Diagnostic::error(Code::ParamFrom, span, format!("`{from}` is not a part of the caller's identity"));
+        let hinted = fault.clone().did_you_mean(from, known.iter().map(String::as_str));
+        let listed = if hinted.help.is_empty() { fault.help(format!("known: {}", known.join(", "))) } else { hinted };
+        context.push(listed);
+        return None;
+    };
+    Some(Bound { param: name.to_owned(), part: *part })
+}
+
+fn role_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>) -> Role {
+    if let Some(choices) = &spec.choices {
+        let odd = [
+            ("type", spec.kind.is_some_and(|kind| kind != Type::String)),
+            ("enum", spec.options.is_some()),
+            ("like", spec.like.is_some()),
+        ];
+        for (keyword, _) in odd.into_iter().filter(|(_, present)| *present) {
+            context.fault(Code::ParamKeyword, &at.at(keyword), format!("`{keyword}` has no meaning beside `choices`"));
+        }
+        if choices.is_empty() {
+            context.fault(Code::ParamKeyword, &at.at("choices"), "there is nothing to choose from");
+        }
+        return Role::Choice(choices.iter().map(|(name, sql)| (name.clone(), sql.clone())).collect());
+    }
+    if let Some(like) = spec.like {
+        if spec.kind != Some(Type::String) {
+            context.fault(Code::ParamKeyword, &at.at("like"), "`like` needs `type: string`");
+        }
+        return Role::Like(like);
+    }
+    match spec.kind {
+        Some(Type::Array) => Role::List,
+        Some(Type::Object) => Role::Object,
+        _ => Role::Scalar,
+    }
+}
+
+/// The JSON Schema of one value. What has no meaning for its type is a fault: it would be
+/// published and enforce nothing.
+fn schema_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>, depth: usize) -> Value {
+    let mut schema = Map::new();
+    let kind = kind_of(spec, at, context, depth);
+    if let Some(kind) = kind {
+        let name = name_of(kind);
+        let nullable = spec.nullable == Some(true);
+        schema.insert("type".into(), if nullable { json!([name, "null"]) } else { json!(name) });
+    }
+    keywords_fit(spec, kind, at, context);
+    let mut put = |keyword: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            schema.insert(keyword.into(), value);
+        }
+    };
+    put("title", spec.title.as_deref().map(Value::from));
+    put("description", spec.description.as_deref().map(Value::from));
+    put("format", spec.format.as_deref().map(Value::from));
+    let choices = spec.choices.as_ref().map(|choices| choices.keys().map(|key| json!(key)).collect::<Value>());
+    put("enum", choices.or_else(|| spec.options.clone().map(Value::Array)));
+    put("const", spec.constant.clone());
+    for (keyword, number) in numbers(spec) {
+        put(keyword, number.cloned().map(Value::Number));
+    }
+    for (keyword, count) in counts(spec) {
+        put(keyword, count.map(Value::from));
+    }
+    put("pattern", spec.pattern.as_deref().map(Value::from));
+    put("uniqueItems", spec.unique_items.map(Value::from));
+    if depth < DEPTH_MAX {
+        let items = spec.items.as_ref().map(|items| nested(items, &at.at("items"), context, depth));
+        put("items", items);
+        if kind == Some(Type::Object) {
+            let (properties, required) = members(spec, at, context, depth);
+            put("properties", Some(Value::Object(properties)));
+            put("required", (!required.is_empty()).then_some(Value::Array(required)));
+            put("additionalProperties", Some(Value::Bool(spec.additional_properties.unwrap_or(false))));
+        }
+    } else {
+        context.fault(Code::ParamSchema, at, "the param is described too deep");
+    }
+    put("default", spec.default.clone().filter(|default| !default.is_null()));
+    put("examples", spec.examples.clone().map(Value::Array));
+    Value::Object(schema)
+}
+
+fn members(
+    spec: &ParamSpec,
+    at: &Pointer,
+    context: &mut Context<'_>,
+    depth: usize,
+) -> (Map<String, Value>, Vec<Value>) {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (name, param) in spec.properties.iter().flatten() {
+        let inner = spec_of(param);
+        let inner_at = at.at("properties").at(name);
+        if inner.required.unwrap_or(inner.default.is_none()) {
+            required.push(Value::from(name.as_str()));
+        }
+        properties.insert(name.clone(), nested(param, &inner_at, context, depth));
+    }
+    (properties, required)
+}
+
+fn nested(param: &Param, at: &Pointer, context: &mut Context<'_>, depth: usize) -> Value {
+    let spec = spec_of(param);
+    for (keyword, present) in
+        [("choices", spec.choices.is_some()), ("like", spec.like.is_some()), ("from", spec.from.is_some())]
+    {
+        if present {
+            context.fault(
+                Code::ParamPlace,
+                &at.at(keyword),
+                format!("`{keyword}` belongs to a param, not to a part of one"),
+            );
+        }
+    }
+    schema_of(&spec, at, context, depth + 1)
+}
+
+fn kind_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>, depth: usize) -> Option<Type> {
+    let of_value = |value: &Value| match value {
+        Value::String(_) => Some(Type::String),
+        Value::Bool(_) => Some(Type::Boolean),
+        Value::Number(number) if number.is_f64() => Some(Type::Number),
+        Value::Number(_) => Some(Type::Integer),
+        Value::Array(_) => Some(Type::Array),
+        Value::Object(_) => Some(Type::Object),
+        Value::Null => None,
+    };
+    let kind = spec.kind.or_else(|| match (&spec.choices, &spec.options, &spec.constant) {
+        (Some(_), _, _) => Some(Type::String),
+        (None, Some(options), _) => options.first().and_then(of_value),
+        (None, None, Some(constant)) => of_value(constant),
+        (None, None, None) => None,
+    });
+    if kind.is_none() && depth == 0 {
+        let fault = Diagnostic::error(Code::ParamSchema, context.key(at), "the param has no `type`");
+        context.push(fault.help("one of string, integer, number, boolean, array, object"));
+    }
+    kind
+}
+
+const fn name_of(kind: Type) -> &'static str {
+    match kind {
+        Type::String => "string",
+        Type::Integer => "integer",
+        Type::Number => "number",
+        Type::Boolean => "boolean",
+        Type::Array => "array",
+        Type::Object => "object",
+    }
+}
+
+fn numbers(spec: &ParamSpec) -> [(&'static str, Option<&serde_json::Number>); 5] {
+    [
+        ("minimum", spec.minimum.as_ref()),
+        ("maximum", spec.maximum.as_ref()),
+        ("exclusiveMinimum", spec.exclusive_minimum.as_ref()),
+        ("exclusiveMaximum", spec.exclusive_maximum.as_ref()),
+        ("multipleOf", spec.multiple_of.as_ref()),
+    ]
+}
+
+fn counts(spec: &ParamSpec) -> [(&'static str, Option<u64>); 4] {
+    [
+        ("minLength", spec.min_length),
+        ("maxLength", spec.max_length),
+        ("minItems", spec.min_items),
+        ("maxItems", spec.max_items),
+    ]
+}
+
+fn keywords_fit(spec: &ParamSpec, kind: Option<Type>, at: &Pointer, context: &mut Context<'_>) {
+    let Some(kind) = kind else { return };
+    let number = matches!(kind, Type::Integer | Type::Number);
+    let text = kind == Type::String;
+    let list = kind == Type::Array;
+    let mut misplaced: Vec<&str> = Vec::new();
+    misplaced.extend(numbers(spec).iter().filter(|(_, it)| it.is_some() && !number).map(|(keyword, _)| *keyword));
+    let counted = counts(spec);
+    misplaced.extend(
+        counted
+            .iter()
+            .filter(|(name, it)| it.is_some() && !(if name.ends_with("Length") { text } else { list }))
+            .map(|(name, _)| *name),
+    );
+    for (keyword, odd) in [
+        ("pattern", spec.pattern.is_some() && !text),
+        ("items", spec.items.is_some() && !list),
+        ("uniqueItems", spec.unique_items.is_some() && !list),
+        ("properties", spec.properties.is_some() && kind != Type::Object),
+        ("additionalProperties", spec.additional_properties.is_some() && kind != Type::Object),
+    ] {
+        if odd {
+            misplaced.push(keyword);
+        }
+    }
+    for keyword in misplaced {
+        let message = format!("`{keyword}` has no meaning for `type: {}`", name_of(kind));
+        let span = context.key(&at.at(keyword));
+        context.push(Diagnostic::error(Code::ParamKeyword, span, message));
+    }
+    let Some(format) = spec.format.as_deref() else { return };
+    let fits = match format {
+        "int64" => kind == Type::Integer,
+        "decimal" => matches!(kind, Type::Number | Type::String),
+        _ => text,
+    };
+    let span = context.value(&at.at("format"));
+    if !FORMATS.contains(&format) {
+        let fault = Diagnostic::error(Code::ParamKeyword, span, format!("unknown format `{format}`"));
+        let hinted = fault.clone().did_you_mean(format, FORMATS);
+        let listed = if hinted.help.is_empty() { fault.help(format!("known: {}", FORMATS.join(", "))) } else { hinted };
+        context.push(listed);
+    } else if !fits {
+        let message = format!("`format: {format}` has no meaning for `type: {}`", name_of(kind));
+        context.push(Diagnostic::error(Code::ParamKeyword, span, message));
+    }
+}

@@ -1,0 +1,247 @@
+//! Floor 4. REST operations: path, query, headers, body, statuses.
+
+use serde_json::Value;
+
+use super::{
+    context::Context,
+    params::{Params, Presence},
+    path,
+    source::{Kind, Sources},
+    templates::{self, Stage},
+};
+use crate::{
+    bridge::{Parse as WrittenParse, Query, RestOperation},
+    diag::{Code, Diagnostic},
+    plan::rest::{ListStyle, Method, Parse, QueryParam, Request, StatusRange},
+    template::{Text, Tree},
+    yaml::Pointer,
+};
+
+/// Who writes a header, and so which ones are refused (rest.md §9.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderUse {
+    /// The author, for every request of a source.
+    Fixed,
+    /// The author, for one tool; its value may hold arguments.
+    Tool,
+    /// A credential.
+    Credential,
+}
+
+/// Headers that belong to the connection and not to the request.
+const CONNECTION: [&str; 9] =
+    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"];
+/// Headers that say who is asking.
+const IDENTITY: [&str; 5] = ["authorization", "cookie", "forwarded", "x-http-method-override", "proxy-authorization"];
+
+/// Builds a request. `None` after a fault that leaves nothing to build on.
+pub(super) fn build(
+    operation: &RestOperation,
+    params: &Params,
+    sources: &Sources,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Option<Request> {
+    let (method, keyword, written) = method_of(operation)?;
+    let source = sources.find(operation.source.as_deref(), Kind::Rest, at, context);
+    let path = path::compile(written, params, &at.at(keyword), context);
+    let mut used: Vec<String> = path.as_ref().map(path::used).unwrap_or_default();
+    let query = query(operation, source.map_or(&[][..], |it| &it.fixed_query), params, at, context);
+    let headers = headers(operation, params, at, context);
+    used.extend(query.iter().flat_map(|param| names(&param.value)));
+    used.extend(headers.iter().flat_map(|(_, value)| names(value)));
+    let body = operation.json.as_ref().and_then(|json| {
+        let at = at.at("json");
+        if method.is_safe() {
+            context.push(Diagnostic::error(
+                Code::Body,
+                context.key(&at),
+                format!("a {} request has no body", method.as_str()),
+            ));
+        }
+        templates::tree(json, Stage::Request, params, &at, context)
+    });
+    let mut placed = used.clone();
+    placed.extend(params.declared.iter().filter(|it| it.presence == Presence::Bound).map(|it| it.name.clone()));
+    used.extend(body.iter().flat_map(names));
+    let success = success(operation, at, context);
+    let errors = errors(operation, params, at, context);
+    used.extend(errors.iter().flat_map(|(_, text)| text.variables().iter().filter_map(|it| it.path.first().cloned())));
+    advise_on_unused(params, &used, context);
+    let parse = match operation.parse {
+        Some(WrittenParse::Json) => Parse::Json,
+        Some(WrittenParse::Text) => Parse::Text,
+        _ => Parse::Auto,
+    };
+    Some(Request { source: source?.id, method, path: path?, query, headers, body, parse, success, errors, placed })
+}
+
+fn method_of(operation: &RestOperation) -> Option<(Method, &'static str, &str)> {
+    let all = [
+        (Method::Get, "get", &operation.get),
+        (Method::Post, "post", &operation.post),
+        (Method::Put, "put", &operation.put),
+        (Method::Patch, "patch", &operation.patch),
+        (Method::Delete, "delete", &operation.delete),
+        (Method::Head, "head", &operation.head),
+    ];
+    all.into_iter().find_map(|(method, keyword, path)| Some((method, keyword, path.as_deref()?)))
+}
+
+fn query(
+    operation: &RestOperation,
+    fixed: &[String],
+    params: &Params,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Vec<QueryParam> {
+    let mut all = Vec::new();
+    for (name, written) in &operation.query {
+        let at = at.at("query").at(name);
+        if fixed.contains(name) {
+            let message = format!("the source fixes `{name}`: a tool cannot set it");
+            context.push(Diagnostic::error(Code::QueryFixed, context.key(&at), message));
+        }
+        let (value, at, list) = match written {
+            Query::Plain(value) => (value, at, ListStyle::Repeated),
+            Query::Styled(styled) => {
+                let list = if styled.explode == Some(false) { ListStyle::Commas } else { ListStyle::Repeated };
+                (&styled.value, at.at("value"), list)
+            }
+        };
+        if let Some(value) = templates::tree(value, Stage::Request, params, &at, context) {
+            all.push(QueryParam { name: name.clone(), value, list });
+        }
+    }
+    all
+}
+
+fn headers(operation: &RestOperation, params: &Params, at: &Pointer, context: &mut Context<'_>) -> Vec<(String, Tree)> {
+    let mut all = Vec::new();
+    for (name, value) in &operation.headers {
+        let at = at.at("headers").at(name);
+        let fine = header_name(name, HeaderUse::Tool, &at, context);
+        header_text(value, &at, context);
+        let tree = templates::tree(&Value::String(value.clone()), Stage::Request, params, &at, context);
+        if let (true, Some(tree)) = (fine, tree) {
+            all.push((name.to_ascii_lowercase(), tree));
+        }
+    }
+    all
+}
+
+/// Whether a header may be set by this kind of writer; a fault otherwise.
+pub(super) fn header_name(name: &str, by: HeaderUse, at: &Pointer, context: &mut Context<'_>) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let token =
+        !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it));
+    let identity =
+        IDENTITY.contains(&lower.as_str()) || lower.starts_with("x-forwarded-") || lower.starts_with("proxy-");
+    let message = if !token {
+        format!("`{name}` cannot be the name of a header")
+    } else if CONNECTION.contains(&lower.as_str()) {
+        format!("`{name}` belongs to the connection and cannot be set")
+    } else if identity && !(by == HeaderUse::Credential && matches!(lower.as_str(), "authorization" | "cookie")) {
+        format!("`{name}` says who is asking: it can only be set by the source's `auth`")
+    } else {
+        return true;
+    };
+    let span = context.key(at);
+    context.push(Diagnostic::error(Code::Header, span, message));
+    false
+}
+
+/// A fault for a value that no header can have.
+pub(super) fn header_text(value: &str, at: &Pointer, context: &mut Context<'_>) {
+    if value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
+        context.fault(Code::Header, at, "a header's value holds visible ASCII characters only");
+    }
+}
+
+fn success(operation: &RestOperation, at: &Pointer, context: &mut Context<'_>) -> Vec<StatusRange> {
+    let Some(written) = &operation.success else { return vec![StatusRange { first: 200, last: 299 }] };
+    let at = at.at("success");
+    let mut all = Vec::new();
+    for (index, value) in written.iter().enumerate() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match status(&text) {
+            Some(range) => all.push(range),
+            None => context.fault(Code::Status, &at.at(index), "write a status such as `404` or a class such as `2xx`"),
+        }
+    }
+    all
+}
+
+fn errors(
+    operation: &RestOperation,
+    params: &Params,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Vec<(StatusRange, Text)> {
+    let mut all = Vec::new();
+    for (key, source) in &operation.errors {
+        let at = at.at("errors").at(key);
+        let text = templates::text(source, Stage::Failure, params, &at, context);
+        match (status(key), text) {
+            (Some(range), Some(text)) => all.push((range, text)),
+            (None, _) => {
+                let span = context.key(&at);
+                context.push(Diagnostic::error(
+                    Code::Status,
+                    span,
+                    "write a status such as `404` or a class such as `5xx`",
+                ));
+            }
+            (Some(_), None) => {}
+        }
+    }
+    // The narrower of two ranges is meant when both hold a status.
+    all.sort_by_key(|(range, _)| range.last - range.first);
+    all
+}
+
+fn status(text: &str) -> Option<StatusRange> {
+    let class = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX"));
+    if let Some(class) = class {
+        let class = class.parse::<u16>().ok().filter(|class| (1..=5).contains(class))?;
+        return Some(StatusRange { first: class * 100, last: class * 100 + 99 });
+    }
+    let one = text.parse::<u16>().ok().filter(|status| (100..600).contains(status))?;
+    Some(StatusRange { first: one, last: one })
+}
+
+fn names(tree: &Tree) -> Vec<String> {
+    tree.variables().filter_map(|(_, variable)| variable.path.first().cloned()).collect()
+}
+
+fn advise_on_unused(params: &Params, used: &[String], context: &mut Context<'_>) {
+    if used.iter().any(|name| name == "args") {
+        return;
+    }
+    for param in params.declared.iter().filter(|param| !used.contains(&param.name)) {
+        if matches!(param.role, super::params::Role::Choice(_) | super::params::Role::Like(_)) {
+            continue;
+        }
+        let message = format!("the param `{}` is used nowhere", param.name);
+        let span = context.key(&param.pointer);
+        context.push(Diagnostic::warning(Code::ParamUnused, span, message));
+    }
+}
+
+/// `choices` and `like` are SQL: a REST request has no use for them.
+pub(super) fn refuse_sql_params(params: &Params, context: &mut Context<'_>) {
+    for param in &params.declared {
+        let keyword = match &param.role {
+            super::params::Role::Choice(_) => "choices",
+            super::params::Role::Like(_) => "like",
+            _ => continue,
+        };
+        let span = context.key(&param.pointer.at(keyword));
+        let fault = Diagnostic::error(
+            Code::ParamPlace,
+            span,
+            format!("`{keyword}` stands for SQL, and this tool is a REST request"),
+        );
+        context.push(if keyword == "choices" { fault.help("list the values under `enum`") } else { fault });
+    }
+}

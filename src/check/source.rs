@@ -1,0 +1,344 @@
+//! Floor 4. Sources: addresses, credentials, bounds.
+
+use std::{cell::RefCell, collections::BTreeSet, path::Path, time::Duration};
+
+use indexmap::IndexMap;
+use url::Url;
+
+use super::context::Context;
+use crate::{
+    bridge,
+    diag::{Code, Diagnostic},
+    plan::{Auth, BridgeId, Engine, Pool, RestSource, Source, SourceId, SourceKind, SqlSource},
+    yaml::Pointer,
+};
+
+/// Poke gives up after 30 s; this leaves it time to hear why (poke-and-poggio.md).
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
+const MAX_RESPONSE: usize = 2 << 20;
+const CONCURRENCY: usize = 64;
+const MAX_ROWS: usize = 200;
+const POOL: Pool = Pool { max: 8, idle: Duration::from_secs(600), acquire_timeout: Duration::from_secs(3) };
+
+/// The two kinds of source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Rest,
+    Sql,
+}
+
+impl Kind {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Rest => "a REST source",
+            Self::Sql => "a database",
+        }
+    }
+}
+
+/// What the tools of a file need to know of its sources.
+pub(super) struct Sources {
+    pub(super) bridge: BridgeId,
+    pub(super) prefix: String,
+    known: IndexMap<String, Known>,
+    /// Names of sources that have a fault of their own: naming them is no second one.
+    faulty: BTreeSet<String>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+/// A source that could be built.
+pub(super) struct Known {
+    pub(super) id: SourceId,
+    pub(super) kind: Kind,
+    /// How long a call may take.
+    pub(super) timeout: Duration,
+    /// Names of the fixed query parameters of a REST source.
+    pub(super) fixed_query: Vec<String>,
+    pub(super) max_rows: usize,
+    pub(super) writable: bool,
+    /// The caller's header that is passed on.
+    pub(super) passthrough: Option<String>,
+}
+
+impl Sources {
+    /// The source a tool works on, by name or because it is the only one of its kind.
+    pub(super) fn find(
+        &self,
+        name: Option<&str>,
+        kind: Kind,
+        at: &Pointer,
+        context: &mut Context<'_>,
+    ) -> Option<&Known> {
+        if let Some(name) = name {
+            self.used.borrow_mut().insert(name.to_owned());
+            return self.named(name, kind, &at.at("source"), context);
+        }
+        let mut of_kind = self.known.iter().filter(|(_, source)| source.kind == kind);
+        match (of_kind.next(), of_kind.next()) {
+            (Some((name, only)), None) => {
+                self.used.borrow_mut().insert(name.clone());
+                Some(only)
+            }
+            (None, _) if !self.faulty.is_empty() => None,
+            (None, _) => {
+                let message = format!("this needs {}, and the file declares none", kind.words());
+                context.push(Diagnostic::error(Code::UnknownSource, context.key(at), message));
+                None
+            }
+            (Some(_), Some(_)) => {
+                let names: Vec<_> =
+                    self.known.iter().filter(|(_, it)| it.kind == kind).map(|(name, _)| name.as_str()).collect();
+                let message = format!("`source` must say which is meant: {}", names.join(", "));
+                context.push(Diagnostic::error(Code::WrongSource, context.key(at), message));
+                None
+            }
+        }
+    }
+
+    fn named(&self, name: &str, kind: Kind, at: &Pointer, context: &mut Context<'_>) -> Option<&Known> {
+        match self.known.get(name) {
+            Some(source) if source.kind == kind => Some(source),
+            Some(source) => {
+                let message = format!("`{name}` is {}, and this needs {}", source.kind.words(), kind.words());
+                context.fault(Code::WrongSource, at, message);
+                None
+            }
+            None if self.faulty.contains(name) => None,
+            None => {
+                let span = context.value(at);
+                let fault = Diagnostic::error(Code::UnknownSource, span, format!("unknown source `{name}`"));
+                context.push(fault.did_you_mean(name, self.known.keys().map(String::as_str)));
+                None
+            }
+        }
+    }
+
+    /// How long a call to a source may take; `None` when it cannot be told which is meant.
+    pub(super) fn timeout(&self, name: Option<&str>, kind: Kind) -> Option<Duration> {
+        match name {
+            Some(name) => self.known.get(name).map(|source| source.timeout),
+            None => self.known.values().find(|source| source.kind == kind).map(|source| source.timeout),
+        }
+    }
+
+    /// Sources that pass the caller's header on, each with its name.
+    pub(super) fn passing(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.known.iter().filter_map(|(name, source)| Some((name.as_str(), source.passthrough.as_deref()?)))
+    }
+
+    pub(super) fn advise_on_unused(&self, context: &mut Context<'_>) {
+        let used = self.used.borrow();
+        let unused: Vec<_> = self.known.keys().filter(|name| !used.contains(*name)).collect();
+        for name in unused {
+            let span = context.key(&Pointer::root().at("sources").at(name));
+            context.push(Diagnostic::warning(Code::UnusedSource, span, format!("no tool uses the source `{name}`")));
+        }
+    }
+}
+
+/// Builds every source of a file.
+pub(super) fn build(
+    file: &bridge::File,
+    bridge: BridgeId,
+    context: &mut Context<'_>,
+    all: &mut Vec<Source>,
+) -> Sources {
+    let at = Pointer::root().at("sources");
+    let mut faulty: BTreeSet<String> = context.names(&at).into_iter().map(str::to_owned).collect();
+    let mut known = IndexMap::new();
+    for (name, source) in &file.sources {
+        let at = at.at(name);
+        let built = match (&source.rest, &source.sql) {
+            (Some(rest), _) => rest_source(rest, &at.at("rest"), context).map(SourceKind::Rest),
+            (None, Some(sql)) => sql_source(sql, &at.at("sql"), context).map(SourceKind::Sql),
+            (None, None) => None,
+        };
+        let Some(kind) = built else { continue };
+        faulty.remove(name);
+        let id = SourceId(all.len());
+        known.insert(name.clone(), describe(id, &kind));
+        all.push(Source { name: name.clone(), bridge, kind });
+    }
+    let prefix = file.prefix.clone().unwrap_or_default();
+    Sources { bridge, prefix, known, faulty, used: RefCell::default() }
+}
+
+fn describe(id: SourceId, kind: &SourceKind) -> Known {
+    match kind {
+        SourceKind::Rest(rest) => Known {
+            id,
+            kind: Kind::Rest,
+            timeout: rest.timeout,
+            fixed_query: rest
+                .query
+                .iter()
+                .map(|(name, _)| name.clone())
+                .chain(match &rest.auth {
+                    Auth::QueryKey { name, .. } => Some(name.clone()),
+                    _ => None,
+                })
+                .collect(),
+            max_rows: MAX_ROWS,
+            writable: true,
+            passthrough: match &rest.auth {
+                Auth::Passthrough { from, .. } => Some(from.clone()),
+                _ => None,
+            },
+        },
+        SourceKind::Sql(sql) => Known {
+            id,
+            kind: Kind::Sql,
+            timeout: sql.statement_timeout + sql.pool.acquire_timeout,
+            fixed_query: Vec::new(),
+            max_rows: sql.max_rows,
+            writable: !sql.read_only,
+            passthrough: None,
+        },
+    }
+}
+
+fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<'_>) -> Option<RestSource> {
+    let (text, spec, url_at) = match source {
+        bridge::RestSource::Url(url) => (url, None, at.clone()),
+        bridge::RestSource::Spec(spec) => (&spec.base_url, Some(&**spec), at.at("base_url")),
+    };
+    let base = base_url(text, &url_at, context)?;
+    let mut headers = Vec::new();
+    let mut auth = Auth::None;
+    if let Some(spec) = spec {
+        for (name, value) in &spec.headers {
+            let at = at.at("headers").at(name);
+            if super::rest::header_name(name, super::rest::HeaderUse::Fixed, &at, context) {
+                super::rest::header_text(value, &at, context);
+                headers.push((name.to_ascii_lowercase(), value.clone()));
+            }
+        }
+        if let Some(given) = &spec.auth {
+            auth = rest_auth(given, &at.at("auth"), context)?;
+        }
+    }
+    let query = spec.map(|spec| spec.query.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
+    Some(RestSource {
+        base,
+        headers,
+        query: query.unwrap_or_default(),
+        auth,
+        timeout: spec.and_then(|spec| spec.timeout).map_or(TIMEOUT, |it| it.0),
+        connect_timeout: spec.and_then(|spec| spec.connect_timeout).map_or(CONNECT_TIMEOUT, |it| it.0),
+        max_response: spec.and_then(|spec| spec.max_response).map_or(MAX_RESPONSE, |it| it.0),
+        concurrency: spec.and_then(|spec| spec.concurrency).map_or(CONCURRENCY, |it| it as usize),
+    })
+}
+
+fn base_url(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Url> {
+    let fault = |context: &mut Context<'_>, message: &str| {
+        let span = context.value(at);
+        let fault = Diagnostic::error(Code::Url, span, message);
+        context.push(fault.help("write scheme, host and path prefix: `https://api.example.com/v1`"));
+        None
+    };
+    if text.contains("{{") || text.contains('{') {
+        return fault(context, "the base of a source is fixed: no argument can be part of it");
+    }
+    let Ok(mut url) = Url::parse(text) else { return fault(context, "this is not an absolute address") };
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return fault(context, "a base begins with `https://` or `http://` and a host");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return fault(context, "a base has no `?` and no `#`: fixed parameters go under `query`");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return fault(context, "a base carries no credentials: they go under `auth`");
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Some(url)
+}
+
+fn rest_auth(auth: &bridge::Auth, at: &Pointer, context: &mut Context<'_>) -> Option<Auth> {
+    let mut empty = |secret: &crate::secret::Secret<String>, at: Pointer| {
+        let is_empty = secret.expose().is_empty();
+        if is_empty {
+            context.fault(Code::NotAccepted, &at, "the credential is empty");
+        }
+        (!is_empty).then(|| context.store(secret))
+    };
+    if let Some(token) = &auth.bearer {
+        return empty(token, at.at("bearer")).map(Auth::Bearer);
+    }
+    if let Some(basic) = &auth.basic {
+        return Some(Auth::Basic { username: basic.username.clone(), password: context.store(&basic.password) });
+    }
+    if let Some(key) = &auth.api_key {
+        let value = empty(&key.value, at.at("api_key").at("value"))?;
+        return match (&key.header, &key.query) {
+            (Some(header), _) => {
+                let at = at.at("api_key").at("header");
+                super::rest::header_name(header, super::rest::HeaderUse::Credential, &at, context)
+                    .then(|| Auth::HeaderKey { header: header.to_ascii_lowercase(), value })
+            }
+            (None, Some(name)) => Some(Auth::QueryKey { name: name.clone(), value }),
+            (None, None) => None,
+        };
+    }
+    if let Some(passthrough) = &auth.passthrough {
+        let at = at.at("passthrough");
+        let from = passthrough.from.as_deref().unwrap_or("authorization");
+        let to = passthrough.to.as_deref().unwrap_or("authorization");
+        let fine = super::rest::header_name(from, super::rest::HeaderUse::Credential, &at.at("from"), context)
+            & super::rest::header_name(to, super::rest::HeaderUse::Credential, &at.at("to"), context);
+        return fine.then(|| Auth::Passthrough { from: from.to_ascii_lowercase(), to: to.to_ascii_lowercase() });
+    }
+    Some(Auth::None)
+}
+
+fn sql_source(source: &bridge::SqlSource, at: &Pointer, context: &mut Context<'_>) -> Option<SqlSource> {
+    let (url, spec, url_at) = match source {
+        bridge::SqlSource::Url(url) => (url, None, at.clone()),
+        bridge::SqlSource::Spec(spec) => (&spec.url, Some(&**spec), at.at("url")),
+    };
+    let path = sqlite_path(url.expose(), &url_at, context)?;
+    let init = spec.and_then(|spec| spec.init.as_deref()).map(|init| context.folder().join(init));
+    if init.is_some() && path == Path::new(":memory:") {
+        context.fault(Code::SqlUrl, &at.at("init"), "`init` fills a file, and `:memory:` is none");
+    }
+    let pool = spec.and_then(|spec| spec.pool).unwrap_or_default();
+    Some(SqlSource {
+        engine: Engine::Sqlite { path, init },
+        read_only: spec.and_then(|spec| spec.read_only).unwrap_or(true),
+        pool: Pool {
+            max: pool.max.map_or(POOL.max, |max| max as usize),
+            idle: pool.idle.map_or(POOL.idle, |it| it.0),
+            acquire_timeout: pool.acquire_timeout.map_or(POOL.acquire_timeout, |it| it.0),
+        },
+        statement_timeout: spec.and_then(|spec| spec.statement_timeout).map_or(STATEMENT_TIMEOUT, |it| it.0),
+        max_rows: spec.and_then(|spec| spec.max_rows).map_or(MAX_ROWS, |max| max as usize),
+    })
+}
+
+fn sqlite_path(url: &str, at: &Pointer, context: &mut Context<'_>) -> Option<std::path::PathBuf> {
+    let scheme = url.split(':').next().unwrap_or("");
+    match scheme {
+        "sqlite" => {
+            let rest = url.strip_prefix("sqlite:").unwrap_or("");
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if path.is_empty() || path.contains('?') {
+                context.fault(Code::SqlUrl, at, "write `sqlite:` and the path of the file, without parameters");
+                return None;
+            }
+            Some(if path == ":memory:" { path.into() } else { context.folder().join(path) })
+        }
+        "postgres" | "postgresql" | "mysql" | "mariadb" => {
+            context.fault(Code::NotYet, at, format!("`{scheme}:` databases are not supported yet"));
+            None
+        }
+        _ => {
+            let span = context.value(at);
+            let fault = Diagnostic::error(Code::SqlUrl, span, "this is not the URL of a database");
+            context.push(fault.help("write `sqlite:shop.db`, a path relative to this file"));
+            None
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Floor 4. Turns `:name` into a piece, by what the param is and where it stands.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::super::fault::{FaultKind, Place};
+use super::super::lexer::{Token, TokenKind};
+use super::ParamKind;
+use super::reader::{Reader, next};
+use crate::plan::sql::{ChoiceOption, Membership, Piece};
+
+impl<'a> Reader<'a> {
+    /// Takes a placeholder and returns how many of the following tokens belong to it.
+    pub(super) fn placeholder(&mut self, range: &Range<usize>, rest: &[Token]) -> usize {
+        let name = self.slice(range).trim_start_matches(':');
+        let Some((name, kind)) = self.scope.params.get_key_value(name) else {
+            // It counts as a param, so that a misspelt name is one fault and not two.
+            if let Some(fragment) = &mut self.fragment {
+                fragment.needs.push(Arc::from(name));
+            }
+            self.fault(FaultKind::Undeclared { name: name.to_owned() }, range.clone());
+            return 0;
+        };
+        let param: Arc<str> = Arc::from(name.as_str());
+        self.used.insert(name.clone());
+        match &mut self.fragment {
+            Some(fragment) if fragment.needs.contains(&param) => {}
+            Some(fragment) => fragment.needs.push(Arc::clone(&param)),
+            None => {
+                self.unguarded.insert(name.clone());
+            }
+        }
+        self.keep_apart(range.start, kind);
+        let mut taken = 0;
+        match kind {
+            ParamKind::Scalar => self.pieces.push(Piece::Bind(param)),
+            ParamKind::Like(like) => {
+                if let Some(kind) = self.like_fault(name, rest) {
+                    self.fault(kind, range.clone());
+                }
+                self.pieces.push(Piece::Like(param, *like));
+            }
+            ParamKind::List => taken = self.list(param, range, rest),
+            ParamKind::Choice(options) => self.choice(name, options, range),
+        }
+        taken
+    }
+
+    /// A placeholder right behind a word would become part of it, as in `LIMIT$1`, and a choice
+    /// that begins with a sign could make a comment with the sign before it.
+    fn keep_apart(&mut self, start: usize, kind: &ParamKind) {
+        let before = self.text.get(..start).and_then(|text| text.chars().next_back());
+        let is_apart = before.is_none_or(|before| match kind {
+            ParamKind::Choice(_) => before.is_whitespace() || matches!(before, '(' | ','),
+            ParamKind::Scalar | ParamKind::List | ParamKind::Like(_) => {
+                !before.is_alphanumeric() && !matches!(before, '_' | '$')
+            }
+        });
+        if !is_apart {
+            self.push_str(" ");
+        }
+    }
+
+    fn like_fault(&self, name: &str, rest: &[Token]) -> Option<FaultKind> {
+        let name = name.to_owned();
+        let [before, ..] = &self.recent;
+        let after = next(rest);
+        let is_last =
+            after.is_none_or(|token| token.kind != TokenKind::Symbol || matches!(self.slice(&token.range), ")" | ","));
+        if !matches!(before.as_str(), "LIKE" | "ILIKE") || !is_last {
+            return Some(FaultKind::LikeOutsideLike { name });
+        }
+        let has_escape = after.is_some_and(|token| self.slice(&token.range).eq_ignore_ascii_case("escape"));
+        has_escape.then_some(FaultKind::LikeWithEscape { name })
+    }
+
+    /// The piece writes the closing parenthesis, so the tokens up to it are taken.
+    fn list(&mut self, param: Arc<str>, range: &Range<usize>, rest: &[Token]) -> usize {
+        let [last, before, first] = &self.recent;
+        let closing = rest.iter().position(|token| token.kind.is_significant());
+        let closing = closing.filter(|at| rest.get(*at).is_some_and(|token| self.slice(&token.range) == ")"));
+        let is_negated = first == "NOT";
+        let (Some(closing), true) = (closing, last == "(" && before == "IN") else {
+            self.fault(FaultKind::ListOutsideIn { name: param.to_string() }, range.clone());
+            return 0;
+        };
+        let membership = if is_negated { Membership::NotIn } else { Membership::In };
+        self.pieces.push(Piece::List(param, membership));
+        if let Some(token) = rest.get(closing) {
+            self.parenthesis(&token.range);
+        }
+        closing + 1
+    }
+
+    fn choice(&mut self, name: &str, options: &'a [(String, String)], range: &Range<usize>) {
+        if self.place != Place::Statement {
+            self.fault(FaultKind::ChoiceInChoice { name: name.to_owned() }, range.clone());
+            return;
+        }
+        if !self.options.contains_key(name) {
+            let compiled = options.iter().map(|(key, text)| self.option(name, key, text)).collect();
+            self.options.insert(name.to_owned(), compiled);
+        }
+        let options = self.options.get(name).cloned().unwrap_or_default();
+        self.pieces.push(Piece::Choice(Arc::from(name), options));
+        let after = self.text.get(range.end..).and_then(|text| text.chars().next());
+        if !after.is_none_or(|after| after.is_whitespace() || matches!(after, ')' | ']' | ',' | ';' | ':')) {
+            self.push_str(" ");
+        }
+    }
+
+    fn option(&mut self, param: &str, key: &str, text: &'a str) -> ChoiceOption {
+        let place = Place::Choice { param: param.to_owned(), key: key.to_owned() };
+        let mut reader = Reader::new(self.scope, text, place);
+        reader.read();
+        self.faults.extend(reader.faults);
+        self.words.extend(reader.words);
+        self.used.extend(reader.used);
+        self.unguarded.extend(reader.unguarded);
+        ChoiceOption { key: key.to_owned(), pieces: reader.pieces }
+    }
+}

@@ -1,0 +1,295 @@
+//! Floor 4. SQL operations: the statement compiled, every fault in it told at its place.
+
+mod compile;
+mod fault;
+mod keyword;
+mod lexer;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::{
+    context::Context,
+    params::{Params, Presence, Role},
+    source::{Kind, Sources},
+    templates::{self, Stage},
+};
+use crate::{
+    bridge::{Access as WrittenAccess, ExpectRows, Like, Returns as WrittenReturns, SqlOperation},
+    diag::{Code, Diagnostic},
+    plan::{
+        ColumnOverride, Effect, Query,
+        sql::{Access, Dialect, ExpectedRows, LikeKind, Returns},
+    },
+    yaml::Pointer,
+};
+
+use compile::{Compiled, ParamKind};
+use fault::{Fault, FaultKind, Place};
+
+/// Builds a statement. `None` after a fault that leaves nothing to build on.
+pub(super) fn build(
+    operation: &SqlOperation,
+    params: &Params,
+    sources: &Sources,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Option<Query> {
+    let source = sources.find(operation.source.as_deref(), Kind::Sql, at, context);
+    let access = match operation.mode {
+        Some(WrittenAccess::Write) => Access::Write,
+        Some(WrittenAccess::Read) | None => Access::Read,
+    };
+    if access == Access::Write && source.is_some_and(|source| !source.writable) {
+        let span = context.value(&at.at("mode"));
+        let fault = Diagnostic::error(Code::SqlKey, span, "the source is read-only");
+        context.push(fault.help("say `read_only: false` at the source to permit tools that write"));
+    }
+    let compiled = statement(operation.query.as_deref()?, params, access, at, context);
+    let found = returns(operation, access, compiled.as_ref(), at, context);
+    let expect_rows = expect_rows(operation, access, at, context);
+    let not_found = operation.not_found.as_deref().and_then(|text| {
+        let at = at.at("not_found");
+        if !matches!(found, Returns::Row | Returns::Value) {
+            context.fault(Code::SqlKey, &at, "`not_found` has a meaning for `returns: row` and `returns: value` only");
+        }
+        templates::text(text, Stage::Request, params, &at, context)
+    });
+    if let Some(compiled) = &compiled {
+        let texts = not_found.iter().flat_map(|text| text.variables().iter().filter_map(|it| it.path.first()));
+        let named: BTreeSet<&str> = texts.map(String::as_str).collect();
+        advise(compiled, params, &named, at, context);
+    }
+    let compiled = compiled?;
+    Some(Query {
+        source: source?.id,
+        access,
+        effect: if compiled.insert_only { Effect::Adds } else { Effect::Changes },
+        statement: compiled.statement,
+        returns: found,
+        not_found,
+        max_rows: operation.max_rows.map_or(source.map_or(0, |source| source.max_rows), |max| max as usize),
+        expect_rows,
+        columns: columns(operation),
+    })
+}
+
+fn statement(text: &str, params: &Params, access: Access, at: &Pointer, context: &mut Context<'_>) -> Option<Compiled> {
+    let query_at = at.at("query");
+    if context.is_interpolated(&query_at) {
+        let fault = Diagnostic::error(Code::SqlVariable, context.value(&query_at), "SQL text holds no `${…}`");
+        context.push(fault.help("bind a param, or write the statement out; `$${` is a literal `${`"));
+    }
+    let kinds: BTreeMap<String, ParamKind> =
+        params.declared.iter().map(|param| (param.name.clone(), kind_of(&param.role))).collect();
+    match compile::compile(text, &kinds, Dialect::Sqlite, access) {
+        Ok(compiled) => Some(compiled),
+        Err(faults) => {
+            for fault in faults {
+                report(&fault, params, &query_at, context);
+            }
+            None
+        }
+    }
+}
+
+fn kind_of(role: &Role) -> ParamKind {
+    match role {
+        Role::Scalar | Role::Object => ParamKind::Scalar,
+        Role::List => ParamKind::List,
+        Role::Like(Like::Contains) => ParamKind::Like(LikeKind::Contains),
+        Role::Like(Like::Prefix) => ParamKind::Like(LikeKind::Prefix),
+        Role::Like(Like::Suffix) => ParamKind::Like(LikeKind::Suffix),
+        Role::Choice(options) => ParamKind::Choice(options.clone()),
+    }
+}
+
+fn report(fault: &Fault, params: &Params, query_at: &Pointer, context: &mut Context<'_>) {
+    let at = match &fault.place {
+        Place::Statement => query_at.clone(),
+        Place::Choice { param, key } => match params.find(param) {
+            Some(param) => param.pointer.at("choices").at(key),
+            None => query_at.clone(),
+        },
+    };
+    let span = context.part(&at, fault.range.clone());
+    let (code, message, help) = words(&fault.kind);
+    let diagnostic = Diagnostic::error(code, span, message);
+    let diagnostic = match &fault.kind {
+        FaultKind::Undeclared { name } => match crate::diag::closest(name, params.names()) {
+            Some(near) => diagnostic.replace(format!("did you mean `{near}`?"), span, format!(":{near}")),
+            None => diagnostic.help("declare it under `params`"),
+        },
+        _ => diagnostic,
+    };
+    context.push(match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    });
+}
+
+type Words = (Code, String, Option<&'static str>);
+
+fn words(kind: &FaultKind) -> Words {
+    match kind {
+        FaultKind::Empty => (Code::SqlStatements, "there is no statement".into(), None),
+        FaultKind::SecondStatement => {
+            (Code::SqlStatements, "a tool runs one statement".into(), Some("make the second one a tool of its own"))
+        }
+        FaultKind::Separator => (Code::SqlStatements, "`;` cannot stand here".into(), None),
+        FaultKind::NoLeadingKeyword => {
+            (Code::SqlStatements, "a statement begins with a keyword such as SELECT".into(), None)
+        }
+        FaultKind::Undeclared { name } => (Code::SqlPlaceholder, format!("no param is named `{name}`"), None),
+        FaultKind::NativePlaceholder => (
+            Code::SqlNativePlaceholder,
+            "placeholders are written `:name`".into(),
+            Some("name the param whose value stands here"),
+        ),
+        FaultKind::Template => (
+            Code::SqlPlaceholder,
+            "SQL text is never a template".into(),
+            Some("bind the value with `:name`; pick SQL with a `choices` param"),
+        ),
+        FaultKind::Nul => (Code::SqlStatements, "SQL text cannot hold a NUL character".into(), None),
+        FaultKind::UnclosedQuote => (Code::SqlStatements, "this quote is not closed".into(), None),
+        FaultKind::UnclosedComment => (Code::SqlStatements, "this comment is not closed".into(), None),
+        FaultKind::ExecutableComment => {
+            (Code::SqlNotPermitted, "a comment that the engine runs all the same".into(), None)
+        }
+        FaultKind::UnbalancedParenthesis => {
+            (Code::SqlStatements, "this parenthesis has no other half here".into(), None)
+        }
+        FaultKind::Forbidden { keyword } => (Code::SqlNotPermitted, format!("no tool may run {keyword}"), None),
+        FaultKind::NeedsWrite { keyword } => (
+            Code::SqlNotPermitted,
+            format!("{keyword} needs `mode: write`"),
+            Some("a tool reads unless it says `mode: write`"),
+        ),
+        fragment_or_param => misplaced(fragment_or_param),
+    }
+}
+
+fn misplaced(kind: &FaultKind) -> Words {
+    match kind {
+        FaultKind::TightFragment => {
+            (Code::SqlFragment, "`[[` needs white space after it to begin a fragment".into(), None)
+        }
+        FaultKind::NestedFragment => (Code::SqlFragment, "a fragment cannot stand in another".into(), None),
+        FaultKind::FragmentInChoice => (Code::SqlFragment, "a choice cannot hold a fragment".into(), None),
+        FaultKind::UnclosedFragment => (Code::SqlFragment, "`[[` without `]]`".into(), None),
+        FaultKind::UnopenedFragment => (Code::SqlFragment, "`]]` without `[[`".into(), None),
+        FaultKind::FragmentWithoutParam => (
+            Code::SqlFragment,
+            "no param decides whether this fragment is kept".into(),
+            Some("put a `:param` into it, or leave the brackets out"),
+        ),
+        FaultKind::ListOutsideIn { name } => {
+            (Code::SqlParamUse, format!("the list `{name}` can only stand alone in `IN (:{name})`"), None)
+        }
+        FaultKind::LikeOutsideLike { name } => (
+            Code::SqlParamUse,
+            format!("`{name}` has `like`, so it can only be the right side of LIKE"),
+            Some("write `column LIKE :name`"),
+        ),
+        FaultKind::LikeWithEscape { name } => {
+            (Code::SqlParamUse, format!("`{name}` has `like`: its ESCAPE clause is added"), Some("leave ESCAPE out"))
+        }
+        FaultKind::ChoiceInChoice { name } => {
+            (Code::SqlChoice, format!("the choice `{name}` cannot stand in another choice"), None)
+        }
+        _ => (Code::SqlStatements, "this cannot stand here".into(), None),
+    }
+}
+
+fn returns(
+    operation: &SqlOperation,
+    access: Access,
+    compiled: Option<&Compiled>,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Returns {
+    let has_rows = access == Access::Read || compiled.is_none_or(|compiled| compiled.returning);
+    let at = at.at("returns");
+    match operation.returns {
+        None if has_rows => Returns::Rows,
+        None => Returns::Affected,
+        Some(WrittenReturns::Affected) => {
+            if access == Access::Read {
+                context.fault(Code::SqlKey, &at, "a statement that reads affects no rows");
+            }
+            Returns::Affected
+        }
+        Some(written) => {
+            if !has_rows {
+                let span = context.value(&at);
+                let fault = Diagnostic::error(Code::SqlKey, span, "a write without RETURNING has no rows");
+                context.push(fault.help("add a RETURNING clause, or say `returns: affected`"));
+            }
+            match written {
+                WrittenReturns::Row => Returns::Row,
+                WrittenReturns::Value => Returns::Value,
+                WrittenReturns::Rows | WrittenReturns::Affected => Returns::Rows,
+            }
+        }
+    }
+}
+
+fn expect_rows(
+    operation: &SqlOperation,
+    access: Access,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Option<ExpectedRows> {
+    let written = operation.expect_rows.as_ref()?;
+    if access == Access::Read {
+        context.fault(Code::SqlKey, &at.at("expect_rows"), "`expect_rows` has a meaning for `mode: write` only");
+    }
+    match written {
+        ExpectRows::Exactly(rows) => Some(ExpectedRows::Exactly(*rows)),
+        ExpectRows::AtMost(text) => text.strip_prefix("<=")?.trim().parse().ok().map(ExpectedRows::AtMost),
+    }
+}
+
+fn columns(operation: &SqlOperation) -> Vec<ColumnOverride> {
+    let all = operation.columns.iter().map(|(name, column)| {
+        let mut schema = Map::new();
+        let mut put = |keyword: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                schema.insert(keyword.into(), value);
+            }
+        };
+        let kind = column.kind.map(|kind| format!("{kind:?}").to_lowercase());
+        put("type", kind.map(|kind| Value::from(vec![kind, "null".into()])));
+        put("title", column.title.as_deref().map(Value::from));
+        put("format", column.format.as_deref().map(Value::from));
+        put("description", column.description.as_deref().map(Value::from));
+        ColumnOverride { name: name.clone(), schema }
+    });
+    all.collect()
+}
+
+fn advise(compiled: &Compiled, params: &Params, named: &BTreeSet<&str>, at: &Pointer, context: &mut Context<'_>) {
+    for param in &params.declared {
+        if !compiled.used.contains(&param.name) && !named.contains(param.name.as_str()) {
+            let message = format!("the param `{}` is used nowhere", param.name);
+            let span = context.key(&param.pointer);
+            context.push(Diagnostic::warning(Code::ParamUnused, span, message));
+        }
+        let is_choice = matches!(param.role, Role::Choice(_));
+        if is_choice && param.presence == Presence::Sometimes && compiled.unguarded.contains(&param.name) {
+            let span = context.key(&param.pointer);
+            let message = format!("`{}` may be left out, and the statement needs it", param.name);
+            let fault = Diagnostic::error(Code::SqlChoice, span, message);
+            context.push(fault.help("give it a `default`, or put it into a `[[ … ]]` fragment"));
+        }
+    }
+    for (name, range) in &compiled.quoted {
+        let span = context.part(&at.at("query"), range.clone());
+        let message = format!("`:{name}` inside quotes is text, not the param");
+        context.push(
+            Diagnostic::warning(Code::SqlPlaceholder, span, message).help("leave the quotes out: values are bound"),
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Floor 4. Tools: arguments, operation, output and hints put together.
+
+use super::{
+    context::Context,
+    output, output_schema,
+    params::{self, Params},
+    rest,
+    source::{Sources, TIMEOUT},
+    sql,
+    templates::Stage,
+};
+use crate::{
+    bridge::{self, Annotations as WrittenAnnotations, Tool as Written},
+    diag::{Code, Diagnostic},
+    plan::{Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access},
+    yaml::Pointer,
+};
+
+/// Clients give up after 60 s, some after 30 (protocol.md U-08).
+const LONGEST_TIMEOUT_S: u64 = 55;
+
+/// The identity of a file's bridge.
+pub(super) fn bridge(file: &bridge::File) -> Bridge {
+    let (guidance, generated) = match &file.instructions {
+        None => (String::new(), Generated::Follows),
+        Some(bridge::Instructions::Text(text)) => (text.clone(), Generated::Follows),
+        Some(bridge::Instructions::Spec(spec)) => {
+            let generated = if spec.generate == Some(false) { Generated::Off } else { Generated::Follows };
+            (spec.text.clone(), generated)
+        }
+    };
+    Bridge {
+        name: file.bridge.clone().unwrap_or_default(),
+        version: file.version.clone().unwrap_or_else(|| "0.0.0".into()),
+        title: file.title.clone(),
+        description: file.description.clone(),
+        website: file.website.clone(),
+        guidance,
+        generated,
+    }
+}
+
+/// Builds one tool. `None` after a fault that leaves nothing to build on.
+pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &mut Context<'_>) -> Option<Tool> {
+    let at = Pointer::root().at("tools").at(name);
+    advise_on_words(name, written, &at, context);
+    let params = params::build(written, &at, context);
+    let (operation, stage, natural) = operation(written, &params, sources, &at, context);
+    let output = output::build(written.output.as_ref(), stage, &params, &at.at("output"), context);
+    let operation = operation?;
+    let derived = derived(&operation);
+    let annotations = overridden(derived, written.annotations.as_ref());
+    advise_on_hints(&operation, annotations, &at, context);
+    let timeout = written.timeout.map_or(natural, |it| it.0);
+    if timeout.as_secs() > LONGEST_TIMEOUT_S || timeout.is_zero() {
+        let message = format!("a call may take up to {LONGEST_TIMEOUT_S} s: clients give up before the answer comes");
+        let span = context.value(&at.at("timeout"));
+        context.push(Diagnostic::error(Code::NotAccepted, span, message));
+    }
+    let output_schema = schema_of(&operation, written, &output);
+    Some(Tool {
+        name: format!("{}{name}", sources.prefix),
+        bridge: sources.bridge,
+        title: written.title.clone(),
+        description: written.description.clone().unwrap_or_default(),
+        tags: written.tags.clone(),
+        declared: params.names().map(str::to_owned).collect(),
+        input_schema: params.schema,
+        arguments: params.arguments?,
+        bound: params.bound,
+        operation,
+        output,
+        output_schema,
+        annotations,
+        timeout,
+    })
+}
+
+fn operation(
+    written: &Written,
+    params: &Params,
+    sources: &Sources,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> (Option<Operation>, Stage, std::time::Duration) {
+    let timeout = |name: Option<&str>, kind| sources.timeout(name, kind).unwrap_or(TIMEOUT);
+    if let Some(operation) = &written.rest {
+        let at = at.at("rest");
+        rest::refuse_sql_params(params, context);
+        let natural = timeout(operation.source.as_deref(), super::source::Kind::Rest);
+        let built = rest::build(operation, params, sources, &at, context);
+        return (built.map(|it| Operation::Rest(Box::new(it))), Stage::RestResult, natural);
+    }
+    let built =
+        written.sql.as_ref().and_then(|operation| sql::build(operation, params, sources, &at.at("sql"), context));
+    let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), super::source::Kind::Sql);
+    (built.map(|it| Operation::Sql(Box::new(it))), Stage::SqlResult, natural)
+}
+
+fn advise_on_words(name: &str, written: &Written, at: &Pointer, context: &mut Context<'_>) {
+    if written.description.as_deref().is_none_or(|text| text.trim().is_empty()) {
+        let message = format!("the tool `{name}` has no description");
+        let advice = Diagnostic::warning(Code::NoDescription, context.key(at), message);
+        context.push(advice.help("a model chooses tools by their descriptions: say what it does and when to use it"));
+    }
+}
+
+/// What an operation says about itself (protocol.md T-15, sql.md §9.10).
+fn derived(operation: &Operation) -> Annotations {
+    match operation {
+        Operation::Rest(request) => Annotations {
+            read_only: request.method.is_safe(),
+            destructive: !request.method.is_safe() && request.method != crate::plan::rest::Method::Post,
+            idempotent: request.method.is_idempotent(),
+            open_world: true,
+        },
+        Operation::Sql(query) => {
+            let read_only = query.access == Access::Read;
+            let insert_only = query.effect == Effect::Adds;
+            Annotations { read_only, destructive: !read_only && !insert_only, idempotent: read_only, open_world: false }
+        }
+    }
+}
+
+fn overridden(derived: Annotations, written: Option<&WrittenAnnotations>) -> Annotations {
+    let written = written.copied().unwrap_or_default();
+    let read_only = written.read_only.unwrap_or(derived.read_only);
+    // A tool that changes nothing destroys nothing, unless the author says so in both words.
+    let destructive = written.destructive.unwrap_or(derived.destructive && !read_only);
+    Annotations {
+        read_only,
+        destructive,
+        idempotent: written.idempotent.unwrap_or(derived.idempotent),
+        open_world: written.open_world.unwrap_or(derived.open_world),
+    }
+}
+
+/// Hosts skip their question to the person for tools that say they only read: it must be true.
+fn advise_on_hints(operation: &Operation, hints: Annotations, at: &Pointer, context: &mut Context<'_>) {
+    let at = at.at("annotations").at("read_only");
+    if !hints.read_only || !context.has(&at) {
+        return;
+    }
+    match operation {
+        Operation::Sql(query) if query.access == Access::Write => {
+            context.fault(Code::NotAccepted, &at, "a statement with `mode: write` is not read-only");
+        }
+        Operation::Rest(request) if matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE") => {
+            let message = format!("a {} request is not read-only", request.method.as_str());
+            context.fault(Code::NotAccepted, &at, message);
+        }
+        Operation::Rest(_) | Operation::Sql(_) => {}
+    }
+}
+
+fn schema_of(operation: &Operation, written: &Written, output: &Output) -> Option<serde_json::Value> {
+    match operation {
+        Operation::Rest(_) => output_schema::of_rest(written.output.as_ref(), output),
+        Operation::Sql(query) => {
+            let given = written.output.as_ref().and_then(|output| output.schema.clone());
+            if output.structured == crate::plan::Structured::Left {
+                None
+            } else if let Some(schema) = given {
+                Some(serde_json::Value::Object(schema))
+            } else if output_schema::rows_as_they_are(output) {
+                Some(output_schema::of_sql(query.returns, None, &query.columns, query.not_found.is_some()))
+            } else {
+                output_schema::of_rest(written.output.as_ref(), output)
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Floor 9. The command line: arguments in, output and an exit code out.
+
+mod check;
+mod environment;
+mod exit;
+mod instructions;
+mod report;
+mod schema;
+mod serve;
+mod tools;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+/// Serves REST endpoints and SQL queries as MCP tools, from YAML files.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-bridge", version, about, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  fine
+  1  the bridges have errors
+  2  could not run: wrong usage, or a path that cannot be read
+  3  failed while serving, such as a port in use
+
+Where PATH is left out it is `bridges/`. MCP_BRIDGE_LOG sets what is logged: error, warn, info, debug.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the bridges over Streamable HTTP
+    Serve(serve::Options),
+    /// Finds every fault of the bridge files
+    Check(check::Options),
+    /// Prints the tools as a client sees them
+    Tools(tools::Options),
+    /// Prints the instructions that clients are sent
+    Instructions(instructions::Options),
+    /// Prints the JSON Schema of bridge files
+    Schema,
+}
+
+/// Where the bridges are.
+#[derive(Debug, Args)]
+struct Paths {
+    /// Bridge files, and folders of them
+    #[arg(value_name = "PATH", default_value = "bridges")]
+    paths: Vec<PathBuf>,
+}
+
+/// How diagnostics are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// The line with a marker under the text
+    Full,
+    /// One line each
+    Concise,
+    /// One JSON document
+    Json,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let exit = if told.use_stderr() { Exit::CouldNotRun } else { Exit::Fine };
+            // A closed pipe is the reader's choice.
+            let _ = told.print();
+            return exit;
+        }
+    };
+    match arguments.command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Tools(options) => tools::run(&options),
+        Command::Instructions(options) => instructions::run(&options),
+        Command::Schema => schema::run(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Floor 9. `mcp-bridge serve`.
+
+use std::{io::IsTerminal, net::SocketAddr};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, Paths, report};
+use crate::{
+    engine::Generation,
+    plan::{Plan, Public},
+    secret::Vault,
+    serve::{Bound, Drained},
+    telemetry,
+    yaml::Variables,
+};
+
+/// `mcp-bridge serve`
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    paths: Paths,
+    /// Address and port, in the place of `server.listen`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
+    log();
+    let (plan, vault) = match report::plan(&options.paths.paths) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let listen = match address(options, &plan) {
+        Ok(listen) => listen,
+        Err(exit) => return exit,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report::tell(&format!("error: the server cannot start: {error}"));
+            return Exit::FailedServing;
+        }
+    };
+    runtime.block_on(serve(plan, &vault, listen))
+}
+
+async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr) -> Exit {
+    let served = plan.bridges.iter().filter(|bridge| !bridge.name.is_empty()).count();
+    let words = format!("{}, {}", counted(served, "bridge"), counted(plan.tools.len(), "tool"));
+    let generation = match Generation::build(plan, vault).await {
+        Ok(generation) => generation,
+        Err(error) => {
+            report::tell(&format!("error: {}", error.public()));
+            return Exit::FailedServing;
+        }
+    };
+    let bound = match Bound::bind(generation, vault, listen).await {
+        Ok(bound) => bound,
+        Err(error) => {
+            report::tell(&format!("error: cannot listen on {listen}: {error}"));
+            if error.kind() == std::io::ErrorKind::AddrInUse {
+                report::tell("  help: stop the other program, or choose another port: --listen 127.0.0.1:8081");
+            }
+            return Exit::FailedServing;
+        }
+    };
+    let address = bound.address().unwrap_or(listen);
+    tracing::info!("serving {words} at http://{address}/mcp");
+    let stop = CancellationToken::new();
+    telemetry::spawn(stop_on_signal(stop.clone()));
+    match bound.serve(stop).await {
+        Drained::Whole => tracing::info!("stopped"),
+        Drained::CutOff => tracing::warn!("stopped; some calls had not ended within the grace period"),
+    }
+    Exit::Fine
+}
+
+/// The address to listen on. The rule that an open address needs keys holds for the command
+/// line as it does for the file.
+fn address(options: &Options, plan: &Plan) -> Result<SocketAddr, Exit> {
+    let Some(text) = &options.listen else { return Ok(plan.server.listen) };
+    let written = text.strip_prefix("localhost:").map_or_else(|| text.clone(), |port| format!("127.0.0.1:{port}"));
+    let Ok(address) = written.parse::<SocketAddr>() else {
+        report::tell(&format!("error: `{text}` is not an address and port"));
+        report::tell("  help: write 127.0.0.1:8080, or 0.0.0.0:8080 for every address");
+        return Err(Exit::CouldNotRun);
+    };
+    let guarded = plan.server.api_keys.is_some() || plan.server.public == Public::Unsafe;
+    if !address.ip().is_loopback() && !guarded {
+        report::tell(&format!("error: anybody who reaches {address} could call the tools"));
+        report::tell(
+            "  help: add `server.auth` to a bridge file, listen on 127.0.0.1, or say `server.unsafe_public: true`",
+        );
+        return Err(Exit::CouldNotRun);
+    }
+    Ok(address)
+}
+
+/// The first signal asks to stop, a second one does not wait any longer.
+async fn stop_on_signal(stop: CancellationToken) {
+    signal().await;
+    tracing::info!("stopping: calls under way may end");
+    stop.cancel();
+    signal().await;
+    #[expect(clippy::disallowed_methods, clippy::exit, reason = "a second signal means now")]
+    std::process::exit(3);
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a way to hear signals the system ends the process.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Logs go to the standard error stream; colours only to terminals.
+fn log() {
+    let wanted = super::environment::Environment.variable("MCP_BRIDGE_LOG").unwrap_or_else(|| "info".into());
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+    // A second set-up can only come from a test that set one up before.
+    let _ = subscriber.with_target(false).try_init();
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,183 @@
+//! Floor 1. Every kind of fault has a code: `MB` and four digits, the phase in the first two.
+//! A code is a contract: it is never given to another fault.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
+        /// What kind of fault a diagnostic reports.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as it is printed.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A path cannot be read.
+    Unreadable = "MB0001",
+    /// A file is not UTF-8.
+    NotUtf8 = "MB0002",
+    /// A file is larger than a bridge file may be.
+    FileTooLarge = "MB0003",
+    /// There are more files than one server loads.
+    TooManyFiles = "MB0004",
+    /// A path holds no bridge file.
+    NoFiles = "MB0005",
+
+    /// The text is not YAML.
+    Syntax = "MB0101",
+    /// A key stands twice in one mapping.
+    DuplicateKey = "MB0102",
+    /// A YAML tag.
+    Tag = "MB0103",
+    /// An alias without an anchor.
+    UnknownAlias = "MB0104",
+    /// The file stands for too many values, or they lie too deep.
+    TooManyNodes = "MB0105",
+    /// A key that is not text.
+    KeyNotText = "MB0106",
+    /// A second YAML document in a file.
+    SecondDocument = "MB0107",
+    /// `${…}` that is not a variable.
+    Variable = "MB0108",
+    /// A variable without a value.
+    VariableUnset = "MB0109",
+    /// `${file:…}` that cannot be read.
+    VariableFile = "MB0110",
+
+    /// A YAML merge key.
+    MergeKey = "MB0111",
+
+    /// A key that the format does not know.
+    UnknownKey = "MB0201",
+    /// A value of another kind than the key wants.
+    WrongType = "MB0202",
+    /// A key that must be there.
+    MissingKey = "MB0203",
+    /// A value that the key does not accept.
+    NotAccepted = "MB0204",
+    /// Keys that exclude each other.
+    Exclusive = "MB0205",
+    /// A part of the format that this version does not have yet.
+    NotYet = "MB0206",
+    /// A plain word that older YAML took for a boolean.
+    OldBoolean = "MB0207",
+
+    /// A file without `bridge:`.
+    BridgeMissing = "MB0301",
+    /// Two bridges with one name.
+    BridgeTwice = "MB0302",
+    /// A tool's name that clients refuse.
+    ToolName = "MB0303",
+    /// Two tools with one name.
+    ToolTwice = "MB0304",
+    /// A tool's name that some hosts cut.
+    ToolNameLong = "MB0305",
+    /// A source that is not declared.
+    UnknownSource = "MB0306",
+    /// A source of the other kind, or no way to tell which is meant.
+    WrongSource = "MB0307",
+    /// `server:` in two files.
+    ServerTwice = "MB0308",
+    /// A source that no tool uses.
+    UnusedSource = "MB0309",
+
+    /// A param that is not a valid schema.
+    ParamSchema = "MB0401",
+    /// A keyword that does not fit the type.
+    ParamKeyword = "MB0402",
+    /// A default or example that the param itself refuses.
+    ParamDefault = "MB0403",
+    /// A key that has no meaning where the param is used.
+    ParamPlace = "MB0404",
+    /// A part of the caller's identity that does not exist.
+    ParamFrom = "MB0405",
+    /// A param that is used nowhere.
+    ParamUnused = "MB0406",
+    /// A missing description.
+    NoDescription = "MB0407",
+    /// A schema that some hosts refuse.
+    NotPortable = "MB0408",
+    /// A param name that cannot be used.
+    ParamName = "MB0409",
+
+    /// A template that cannot be read.
+    Template = "MB0501",
+    /// A template that names an unknown variable.
+    UnknownVariable = "MB0502",
+    /// A `JSONPath` that cannot be read.
+    JsonPath = "MB0503",
+    /// A URL or path that cannot be used.
+    Url = "MB0504",
+    /// A `{x}` in a path that no required param fills.
+    PathParam = "MB0505",
+    /// A header that cannot be set.
+    Header = "MB0506",
+    /// A status that is not one.
+    Status = "MB0507",
+    /// A body where none belongs.
+    Body = "MB0508",
+    /// A query parameter that is fixed elsewhere.
+    QueryFixed = "MB0509",
+
+    /// A placeholder without a param.
+    SqlPlaceholder = "MB0601",
+    /// A placeholder of the engine in the place of `:name`.
+    SqlNativePlaceholder = "MB0602",
+    /// A `[[ … ]]` that cannot be read.
+    SqlFragment = "MB0603",
+    /// No statement, or more than one.
+    SqlStatements = "MB0604",
+    /// A statement that the mode does not permit.
+    SqlNotPermitted = "MB0605",
+    /// A param used where its kind has no meaning.
+    SqlParamUse = "MB0606",
+    /// A choice that cannot stand in the statement.
+    SqlChoice = "MB0607",
+    /// A database URL that cannot be used.
+    SqlUrl = "MB0608",
+    /// A key that has no meaning for this statement.
+    SqlKey = "MB0609",
+    /// A variable of the environment in SQL text.
+    SqlVariable = "MB0610",
+
+    /// An output that cannot be made.
+    Output = "MB0701",
+
+    /// An address that cannot be listened on or called.
+    Address = "MB0801",
+    /// Anybody could call.
+    Open = "MB0802",
+    /// A key that is too easily guessed.
+    WeakKey = "MB0803",
+    /// A secret written into the file.
+    LiteralSecret = "MB0804",
+    /// A credential that would reach the wrong party.
+    Passthrough = "MB0805",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Code;
+
+    #[test]
+    fn codes_are_unique_and_in_order() {
+        let all: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let sorted: BTreeSet<_> = all.iter().copied().collect();
+        assert_eq!(all, sorted.into_iter().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,192 @@
+//! Floor 1. What is wrong with a file, as data: a code, a sentence, the places, and what to do.
+
+mod code;
+pub mod render;
+mod suggest;
+
+use crate::text::{FileSet, Span};
+
+pub use code::Code;
+pub use suggest::closest;
+
+/// How much a diagnostic matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The bridge cannot be served as it is written.
+    Error,
+    /// The bridge can be served, and would be better otherwise.
+    Warning,
+}
+
+impl Severity {
+    /// The word that starts a printed diagnostic.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// A place that a diagnostic points at, with what is to be said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The exact text that is meant.
+    pub span: Span,
+    /// A few words next to the marker; may be empty.
+    pub message: String,
+}
+
+/// What the author can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Help {
+    /// A sentence without a full stop, beginning in lower case.
+    pub message: String,
+    /// Text that, put in the place of the span, does what the sentence says.
+    pub replacement: Option<(Span, String)>,
+}
+
+/// One fault or piece of advice. Made by [`Diagnostic::error`] and [`Diagnostic::warning`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind of fault; a contract that is never reused for another.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// Where; a diagnostic about a file that cannot be read has no place in it.
+    pub primary: Option<Label>,
+    /// Other places that explain it.
+    pub context: Vec<Label>,
+    /// What to do.
+    pub help: Vec<Help>,
+}
+
+impl Diagnostic {
+    /// A fault at an exact place.
+    #[must_use]
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, Some(span), message.into())
+    }
+
+    /// Advice about an exact place.
+    #[must_use]
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, Some(span), message.into())
+    }
+
+    /// A fault of a whole path, such as a file that cannot be read.
+    #[must_use]
+    pub fn unplaced(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, None, message.into())
+    }
+
+    fn new(code: Code, severity: Severity, span: Option<Span>, message: String) -> Self {
+        let primary = span.map(|span| Label { span, message: String::new() });
+        Self { code, severity, message, primary, context: Vec::new(), help: Vec::new() }
+    }
+
+    /// Writes words beside the marker under the main place.
+    #[must_use]
+    pub fn label(mut self, message: impl Into<String>) -> Self {
+        if let Some(primary) = &mut self.primary {
+            primary.message = message.into();
+        }
+        self
+    }
+
+    /// Points at one more place.
+    #[must_use]
+    pub fn context(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.context.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, message: impl Into<String>) -> Self {
+        self.help.push(Help { message: message.into(), replacement: None });
+        self
+    }
+
+    /// Says what to write instead, word for word.
+    #[must_use]
+    pub fn replace(mut self, message: impl Into<String>, span: Span, with: impl Into<String>) -> Self {
+        self.help.push(Help { message: message.into(), replacement: Some((span, with.into())) });
+        self
+    }
+
+    /// Says which known name was probably meant, if one is near enough to `given`.
+    #[must_use]
+    pub fn did_you_mean<'a>(self, given: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let Some(near) = closest(given, known) else { return self };
+        let near = near.to_owned();
+        match self.primary.as_ref().map(|label| label.span) {
+            Some(span) => self.replace(format!("did you mean `{near}`?"), span, near),
+            None => self.help(format!("did you mean `{near}`?")),
+        }
+    }
+}
+
+/// The bag that every stage puts its diagnostics into.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// An empty bag.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.all.push(diagnostic);
+    }
+
+    /// Adds all of another stage.
+    pub fn append(&mut self, mut other: Self) {
+        self.all.append(&mut other.all);
+    }
+
+    /// How many of this severity there are.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.all.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+    }
+
+    /// Whether one of them keeps the bridges from being served.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// Puts them into the order of the files and of the places in them, and drops repeats.
+    pub fn sort(&mut self, files: &FileSet) {
+        let place = |diagnostic: &Diagnostic| {
+            diagnostic.primary.as_ref().map(|label| (files.name(label.span.file).to_owned(), label.span.start))
+        };
+        self.all.sort_by_cached_key(|diagnostic| (place(diagnostic), diagnostic.code));
+        // An alias stands for one text in several places, and one word about it is enough.
+        let place = |it: &Diagnostic| it.primary.as_ref().map(|label| label.span);
+        self.all.dedup_by(|a, b| a.code == b.code && a.message == b.message && place(a) == place(b));
+    }
+
+    /// Every diagnostic, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.all.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,45 @@
+//! Floor 6. A plan with its connected sources: what a call runs against, as a whole.
+
+use crate::{
+    check,
+    plan::{Plan, SourceId},
+    secret::Vault,
+    upstream::{Readiness, Upstream, UpstreamError, Upstreams},
+};
+
+/// A plan with its connected sources. Never changed, only replaced.
+#[derive(Debug)]
+pub struct Generation {
+    plan: Plan,
+    upstreams: Upstreams,
+}
+
+impl Generation {
+    /// Connects a plan's sources and asks the databases for their columns. A database that is
+    /// not there costs only the columns of its tools.
+    ///
+    /// # Errors
+    /// When a client cannot be made at all.
+    pub async fn build(mut plan: Plan, vault: &Vault) -> Result<Self, UpstreamError> {
+        let upstreams = Upstreams::connect(&plan, vault)?;
+        let catalog = upstreams.catalog(&plan).await;
+        check::apply_catalog(&mut plan, &catalog);
+        Ok(Self { plan, upstreams })
+    }
+
+    /// What is served.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The connected source an id of the plan stands for.
+    pub(super) fn upstream(&self, id: SourceId) -> Option<&Upstream> {
+        self.upstreams.get(id)
+    }
+
+    /// Whether each source can be used.
+    pub async fn readiness(&self) -> Vec<Readiness> {
+        self.upstreams.readiness().await
+    }
+}

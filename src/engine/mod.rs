@@ -1,0 +1,19 @@
+//! Floor 6. One call, end to end: arguments, source, result. Knows no wire and no HTTP server.
+
+mod call;
+mod cut;
+mod error;
+mod generation;
+mod instructions;
+mod outcome;
+mod principal;
+mod render;
+mod scope;
+mod shape;
+
+pub use call::{Call, call};
+pub use error::{CallError, ErrorClass};
+pub use generation::Generation;
+pub use instructions::{LIMIT as INSTRUCTIONS_LIMIT, instructions};
+pub use outcome::{Body, Outcome};
+pub use principal::{CallerHeaders, Identified, Principal};

@@ -1,0 +1,277 @@
+//! Floor 6. From what a source answered to what the model reads: one shaped value feeds the
+//! text, the structured content and, through `check`, the output schema.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json, value::RawValue};
+
+use super::{
+    CallError, ErrorClass, Outcome, cut,
+    outcome::Body,
+    render,
+    scope::{CallScope, Known},
+};
+use crate::{
+    plan::{Output, Query, Structured, TextForm, Zip, sql::Returns},
+    select,
+    template::RenderError,
+    upstream::{
+        rest::{Answer as RestAnswer, ContentKind},
+        sql::Answer as SqlAnswer,
+    },
+};
+
+/// Shapes a REST answer that is not an error.
+pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
+    let status = answer.status;
+    match answer.kind {
+        ContentKind::Json if output.passes_on() && answer.body.len() <= output.max_bytes => {
+            match std::str::from_utf8(&answer.body) {
+                Ok(_) => Ok(Outcome::fine(Body::Document(answer.body))),
+                Err(_) => Err(not_json()),
+            }
+        }
+        ContentKind::Json => {
+            let value = serde_json::from_slice::<Value>(&answer.body)
+                .map_err(|error| not_json().caused_by(error.to_string()))?;
+            rest_value(output, value, status, scope)
+        }
+        ContentKind::Empty
+            if output.structured == Structured::Left && !matches!(output.text, TextForm::Template(_)) =>
+        {
+            Ok(Outcome::fine(Body::Text(format!("Done: the API answered with status {status} and no content."))))
+        }
+        ContentKind::Empty => rest_value(output, Value::Null, status, scope),
+        ContentKind::Text | ContentKind::Html => {
+            let text = answer.text();
+            let text = if answer.kind == ContentKind::Html { select::html_to_text(&text) } else { text.into_owned() };
+            let value = Value::String(text);
+            rest_value(output, value, status, scope)
+        }
+        ContentKind::Other => Err(CallError::new(
+            ErrorClass::Upstream,
+            "The API answered with a kind of content that cannot be shown as text.",
+        )),
+    }
+}
+
+fn rest_value(output: &Output, body: Value, status: u16, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
+    let (value, cut) = kept(output, body);
+    let inner = CallScope { result: Known::Rest { status, body: &value }, ..*scope };
+    finish(output, &value, cut, &inner)
+}
+
+/// Selects, projects and cuts to the number of items.
+fn kept(output: &Output, body: Value) -> (Value, Option<cut::Cut>) {
+    let mut value = match &output.select {
+        Some(path) => path.value(&body).unwrap_or(Value::Null),
+        None => body,
+    };
+    if output.zip == Zip::Yes {
+        value = match select::zip(&value) {
+            Some(zipped) => zipped,
+            None if value.is_null() => json!([]),
+            None => value,
+        };
+    }
+    let cut = output.max_items.and_then(|max| cut::items(&mut value, max));
+    if let Some(fields) = &output.fields {
+        value = match value {
+            Value::Array(items) => Value::Array(items.iter().map(|item| fields.apply(item)).collect()),
+            one => fields.apply(&one),
+        };
+    }
+    (value, cut)
+}
+
+/// The text and, where a schema promises it, the structured content.
+fn finish(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
+    let (value, cut) = bounded(value, cut, output.max_bytes)?;
+    let structured = || printed(&object(&value, cut));
+    if output.structured == Structured::Sent && matches!(output.text, TextForm::Json) {
+        return Ok(Outcome::fine(Body::Structured(structured())));
+    }
+    let text = text(output, &value, cut, scope);
+    Ok(Outcome::fine(match output.structured {
+        Structured::Sent => Body::Both { text, structured: structured() },
+        Structured::Left => Body::Text(text),
+    }))
+}
+
+fn text(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallScope<'_>) -> String {
+    let mut text = match &output.text {
+        TextForm::Template(template) => match template.render(scope) {
+            Ok(text) => text,
+            // What was asked for has happened: a template at fault must not make the model ask again.
+            Err(error) => format!("{}\n(The template of this tool failed: {error})", render::json(value, cut)),
+        },
+        TextForm::Json => render::json(value, cut),
+        TextForm::Yaml => render::yaml(value, cut),
+        TextForm::Table => render::table(value, cut),
+        TextForm::Csv => render::csv(value, cut),
+        TextForm::Text => render::text(value, cut),
+    };
+    cut::text(&mut text, output.max_bytes);
+    text
+}
+
+type Bounded<'v> = (Cow<'v, Value>, Option<cut::Cut>);
+
+fn bounded(value: &Value, cut: Option<cut::Cut>, max: usize) -> Result<Bounded<'_>, CallError> {
+    // The note about what was left out needs room too.
+    let room = max.saturating_sub(160);
+    if cut::printed(value) <= room {
+        return Ok((Cow::Borrowed(value), cut));
+    }
+    if let Value::String(text) = value {
+        let mut text = text.clone();
+        cut::text(&mut text, room);
+        return Ok((Cow::Owned(Value::String(text)), cut));
+    }
+    let mut shorter = value.clone();
+    match cut::bytes(&mut shorter, room) {
+        Ok(by_size) => {
+            let cut = by_size.map(|it| cut::Cut { shown: it.shown, of: cut.map_or(it.of, |first| first.of) }).or(cut);
+            Ok((Cow::Owned(shorter), cut))
+        }
+        Err(cut::TooLong) => Err(CallError::new(
+            ErrorClass::TooLarge,
+            format!("The result is longer than {max} bytes and holds no list that could be cut. Narrow the request."),
+        )),
+    }
+}
+
+/// Structured content is always an object (protocol.md T-12).
+fn object(value: &Value, cut: Option<cut::Cut>) -> Value {
+    let mut object = match value {
+        Value::Object(members) => members.clone(),
+        Value::Array(_) => Map::from_iter([("items".to_owned(), value.clone())]),
+        _ => Map::from_iter([("result".to_owned(), value.clone())]),
+    };
+    if let Some(cut) = cut {
+        object.insert("truncated".into(), cut.note());
+    }
+    Value::Object(object)
+}
+
+fn printed(value: &Value) -> Vec<u8> {
+    // Every value can be printed.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Shapes SQL rows.
+pub(super) fn sql(
+    query: &Query,
+    output: &Output,
+    answer: &SqlAnswer,
+    scope: &CallScope<'_>,
+) -> Result<Outcome, CallError> {
+    if answer.row_count == 0 && matches!(query.returns, Returns::Row | Returns::Value) {
+        if let Some(text) = &query.not_found {
+            let text = text.render(scope).map_err(|error| template_failed(&error))?;
+            return Err(CallError::new(ErrorClass::Upstream, text));
+        }
+    }
+    let plain =
+        output.select.is_none() && output.fields.is_none() && output.zip == Zip::No && output.max_items.is_none();
+    if plain && matches!(output.text, TextForm::Json) {
+        let object = sql_object(query.returns, answer);
+        return Ok(Outcome::fine(match output.structured {
+            Structured::Sent => Body::Structured(object),
+            Structured::Left => Body::Document(object.into()),
+        }));
+    }
+    let rows = rows_value(query.returns, answer)?;
+    let cut = answer.cut.map(|_| cut::Cut { shown: answer.row_count, of: answer.row_count + 1 });
+    if plain {
+        // The text has a form of its own; the structured content stays the rows.
+        return Ok(sql_text(query, output, (&rows, answer), scope));
+    }
+    let (value, by_items) = kept(output, rows);
+    let inner = CallScope { result: Known::Sql { rows: &value }, ..*scope };
+    finish(output, &value, by_items.or(cut), &inner)
+}
+
+fn sql_text(query: &Query, output: &Output, (rows, answer): (&Value, &SqlAnswer), scope: &CallScope<'_>) -> Outcome {
+    let inner = CallScope { result: Known::Sql { rows }, ..*scope };
+    let cut = answer.cut.map(|_| cut::Cut { shown: answer.row_count, of: answer.row_count + 1 });
+    let text = text(output, rows, cut, &inner);
+    Outcome::fine(match output.structured {
+        Structured::Sent => Body::Both { text, structured: sql_object(query.returns, answer) },
+        Structured::Left => Body::Text(text),
+    })
+}
+
+/// The structured content of a SQL tool, from rows that are JSON text already.
+fn sql_object(returns: Returns, answer: &SqlAnswer) -> Vec<u8> {
+    let mut out = Vec::with_capacity(answer.rows.len() + 64);
+    match returns {
+        Returns::Rows => {
+            out.extend_from_slice(b"{\"rows\":");
+            out.extend_from_slice(&answer.rows);
+            out.extend_from_slice(
+                format!(",\"row_count\":{},\"truncated\":{}", answer.row_count, answer.cut.is_some()).as_bytes(),
+            );
+            if answer.cut.is_some() {
+                out.extend_from_slice(
+                    br#","hint":"There are more rows. Narrow the request by its arguments to see others.""#,
+                );
+            }
+            if let Some(affected) = answer.affected {
+                out.extend_from_slice(format!(",\"affected\":{affected}").as_bytes());
+            }
+            out.push(b'}');
+        }
+        Returns::Row => match first_row(&answer.rows) {
+            Some(row) => out.extend_from_slice(row.get().as_bytes()),
+            None => out.extend_from_slice(b"{}"),
+        },
+        Returns::Value => {
+            out.extend_from_slice(b"{\"result\":");
+            let value = first_row(&answer.rows).and_then(first_member);
+            out.extend_from_slice(value.as_deref().map_or("null", RawValue::get).as_bytes());
+            out.push(b'}');
+        }
+        Returns::Affected => {
+            out.extend_from_slice(format!("{{\"affected\":{}", answer.affected.unwrap_or(0)).as_bytes());
+            if let Some(id) = answer.last_insert_id {
+                out.extend_from_slice(format!(",\"last_insert_id\":{id}").as_bytes());
+            }
+            out.push(b'}');
+        }
+    }
+    out
+}
+
+fn first_row(rows: &[u8]) -> Option<&RawValue> {
+    let rows: Vec<&RawValue> = serde_json::from_slice(rows).ok()?;
+    rows.into_iter().next()
+}
+
+/// The first column: members come in the order of the columns.
+fn first_member(row: &RawValue) -> Option<Box<RawValue>> {
+    let members: indexmap::IndexMap<String, Box<RawValue>> = serde_json::from_str(row.get()).ok()?;
+    members.into_iter().next().map(|(_, value)| value)
+}
+
+fn rows_value(returns: Returns, answer: &SqlAnswer) -> Result<Value, CallError> {
+    let internal = |error: serde_json::Error| {
+        CallError::new(ErrorClass::Internal, "The rows could not be read.").caused_by(error.to_string())
+    };
+    match returns {
+        Returns::Rows => serde_json::from_slice(&answer.rows).map_err(internal),
+        Returns::Row | Returns::Value | Returns::Affected => {
+            serde_json::from_slice(&sql_object(returns, answer)).map_err(internal)
+        }
+    }
+}
+
+fn not_json() -> CallError {
+    CallError::new(ErrorClass::Upstream, "The API said that it answers with JSON, and what it sent is not valid JSON.")
+}
+
+/// A template that names what this call does not have.
+pub(super) fn template_failed(error: &RenderError) -> CallError {
+    CallError::new(ErrorClass::Internal, "A template of this tool failed; the operator of the server can see why.")
+        .caused_by(error.to_string())
+}

@@ -1,0 +1,131 @@
+//! Floor 7. Which era a message belongs to: the body decides, the headers are held against it
+//! (protocol.md §2.0, steps 6 to 13).
+
+use serde_json::value::RawValue;
+
+use super::{
+    Headers, Refusal, Revision,
+    headers::{decoded, trimmed},
+    wire::{self, Meta, Request},
+};
+
+/// The era of one message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Era {
+    /// A revision with a handshake.
+    Legacy(Revision),
+    /// A revision in which each request says everything.
+    Stateless(Revision),
+}
+
+/// The claim in the envelope of a request.
+enum Claim<'a> {
+    None,
+    Malformed(&'static str),
+    Version(std::borrow::Cow<'a, str>),
+}
+
+/// Decides the era of a request.
+pub(super) fn request(request: &Request<'_>, headers: Headers<'_>) -> Result<Era, Refusal> {
+    let claim = claim(request.params.meta);
+    let header = headers.version.map(trimmed);
+    if request.method == "initialize" {
+        return initialize(&claim, header);
+    }
+    match claim {
+        Claim::Malformed(words) => Err(Refusal::envelope(words)),
+        Claim::Version(version) => claimed(request, headers, &version),
+        Claim::None => match header.map(|header| (header, Revision::parse(header))) {
+            None => Ok(Era::Legacy(Revision::ASSUMED)),
+            Some((_, Some(revision))) if !revision.is_stateless() => Ok(Era::Legacy(revision)),
+            Some((_, Some(_))) => Err(Refusal::envelope(
+                "The request needs params._meta with io.modelcontextprotocol/protocolVersion and io.modelcontextprotocol/clientCapabilities",
+            )),
+            Some((header, None)) => Err(Refusal::legacy_version(header)),
+        },
+    }
+}
+
+/// Decides the era of a notification, from which no headers are demanded (protocol.md H-05).
+pub(super) fn notification(request: &Request<'_>, headers: Headers<'_>) -> Era {
+    let header = headers.version.map(trimmed).and_then(Revision::parse);
+    match (claim(request.params.meta), header) {
+        (Claim::Version(_) | Claim::Malformed(_), _) => Era::Stateless(Revision::V2026_07_28),
+        (Claim::None, Some(revision)) if revision.is_stateless() => Era::Stateless(revision),
+        (Claim::None, revision) => Era::Legacy(revision.unwrap_or(Revision::ASSUMED)),
+    }
+}
+
+/// Whether a message claims a stateless revision; such a one cannot be part of a batch.
+pub(super) fn claims(request: &Request<'_>) -> bool {
+    !matches!(claim(request.params.meta), Claim::None)
+}
+
+fn initialize(claim: &Claim<'_>, header: Option<&str>) -> Result<Era, Refusal> {
+    let stateless = |text: &str| Revision::parse(text).filter(|revision| revision.is_stateless());
+    if let Claim::Version(version) = claim {
+        if let Some(revision) = stateless(version) {
+            // The revision has no such method, which is what its dispatch will say.
+            return Ok(Era::Stateless(revision));
+        }
+    }
+    match header.and_then(stateless) {
+        Some(revision) => {
+            Err(Refusal::header(format!("{revision} has no initialize: send no MCP-Protocol-Version with it")))
+        }
+        None => Ok(Era::Legacy(Revision::LATEST_LEGACY)),
+    }
+}
+
+fn claim(meta: Option<&RawValue>) -> Claim<'_> {
+    let Some(meta) = meta.filter(|meta| meta.get().starts_with('{')) else { return Claim::None };
+    let Ok(meta) = serde_json::from_str::<Meta<'_>>(meta.get()) else { return Claim::None };
+    let Some(version) = meta.version else { return Claim::None };
+    let Some(version) = wire::text(version) else {
+        return Claim::Malformed("io.modelcontextprotocol/protocolVersion must be a string");
+    };
+    // Of the other revisions nothing is known about their envelope.
+    let complete = meta.capabilities.is_some_and(|it| it.get().starts_with('{'));
+    if complete || Revision::parse(&version).is_some_and(|revision| !revision.is_stateless()) {
+        Claim::Version(version)
+    } else {
+        Claim::Malformed("io.modelcontextprotocol/clientCapabilities must be an object")
+    }
+}
+
+fn claimed(request: &Request<'_>, headers: Headers<'_>, version: &str) -> Result<Era, Refusal> {
+    let header = headers.version.map(trimmed);
+    if let Some(header) = header.filter(|header| *header != version) {
+        let shown: String = header.chars().take(40).collect();
+        return Err(Refusal::header(format!("MCP-Protocol-Version is {shown}, and the body says {version}")));
+    }
+    let method = headers.method.map(trimmed);
+    if method.is_some_and(|method| method != request.method) {
+        return Err(Refusal::header("Mcp-Method differs from the method of the body"));
+    }
+    let revision = match Revision::parse(version) {
+        None => return Err(Refusal::version(version)),
+        Some(revision) if !revision.is_stateless() => return Ok(Era::Legacy(revision)),
+        Some(revision) => revision,
+    };
+    if header.is_none() {
+        return Err(Refusal::header("MCP-Protocol-Version is missing"));
+    }
+    if method.is_none() {
+        return Err(Refusal::header("Mcp-Method is missing"));
+    }
+    if matches!(&*request.method, "tools/call" | "prompts/get") {
+        name(request, headers.name)?;
+    }
+    Ok(Era::Stateless(revision))
+}
+
+fn name(request: &Request<'_>, header: Option<&str>) -> Result<(), Refusal> {
+    let Some(header) = header else { return Err(Refusal::header("Mcp-Name is missing")) };
+    let Some(header) = decoded(header) else { return Err(Refusal::header("Mcp-Name is not valid base64")) };
+    let body = request.params.name.and_then(wire::text);
+    if body.is_some_and(|body| body != header) {
+        return Err(Refusal::header("Mcp-Name differs from params.name"));
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Floor 7. The one table of protocol errors: code, status, words. Nobody else spells a code.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::{Reply, Revision, Status};
+
+/// A message that is not handled, or a handler's protocol error.
+#[derive(Debug)]
+pub struct Refusal {
+    code: i32,
+    status: Status,
+    message: Cow<'static, str>,
+    data: Option<Value>,
+    /// The id as it came; `None` when it could not be read.
+    id: Option<Box<str>>,
+}
+
+const PARSE: i32 = -32_700;
+const INVALID_REQUEST: i32 = -32_600;
+const METHOD_NOT_FOUND: i32 = -32_601;
+const INVALID_PARAMS: i32 = -32_602;
+const HEADER_MISMATCH: i32 = -32_020;
+const UNSUPPORTED_VERSION: i32 = -32_022;
+
+impl Refusal {
+    fn new(code: i32, status: Status, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, status, message: message.into(), data: None, id: None }
+    }
+
+    /// The body is not JSON.
+    pub(super) fn parse() -> Self {
+        Self::new(PARSE, Status::BadRequest, "Parse error: the body is not valid JSON")
+    }
+
+    /// The body is JSON, and no JSON-RPC message.
+    pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INVALID_REQUEST, Status::BadRequest, message)
+    }
+
+    /// A method that the revision does not have (protocol.md H-15, S-19).
+    pub(super) fn no_method(method: &str, revision: Revision) -> Self {
+        let status = if revision.is_stateless() { Status::NotFound } else { Status::Ok };
+        let shown: String = method.chars().take(80).collect();
+        Self::new(METHOD_NOT_FOUND, status, format!("Method not found: {shown}"))
+    }
+
+    /// The envelope of a stateless request is incomplete.
+    pub(super) fn envelope(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INVALID_PARAMS, Status::BadRequest, message)
+    }
+
+    /// A handler does not accept the params.
+    pub(super) fn params(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INVALID_PARAMS, Status::Ok, message)
+    }
+
+    /// A header says something else than the body.
+    pub(super) fn header(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(HEADER_MISMATCH, Status::BadRequest, message)
+    }
+
+    /// A revision that is not served (protocol.md L-15).
+    pub(super) fn version(requested: &str) -> Self {
+        let requested: String = requested.chars().take(40).collect();
+        let message = format!("Unsupported protocol version: {requested}");
+        let data = json!({ "supported": [Revision::V2026_07_28.as_str()], "requested": requested });
+        Self { data: Some(data), ..Self::new(UNSUPPORTED_VERSION, Status::BadRequest, message) }
+    }
+
+    /// A version header that names no revision, on a request without an envelope (protocol.md S-18).
+    pub(super) fn legacy_version(requested: &str) -> Self {
+        let known: Vec<_> = Revision::LEGACY.iter().map(|revision| revision.as_str()).collect();
+        let requested: String = requested.chars().take(40).collect();
+        Self::invalid(format!("Unsupported MCP-Protocol-Version {requested}; supported: {}", known.join(", ")))
+    }
+
+    /// There is no such bridge.
+    #[must_use]
+    pub fn no_bridge(name: &str) -> Self {
+        let shown: String = name.chars().take(80).collect();
+        Self::new(INVALID_REQUEST, Status::NotFound, format!("There is no bridge named {shown} here"))
+    }
+
+    /// A refusal by the transport, with its status as the code (poke-and-poggio.md, "Errors").
+    #[must_use]
+    pub fn transport(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
+        let code = match status {
+            Status::Unauthorized => 401,
+            Status::Forbidden => 403,
+            Status::Ok
+            | Status::Accepted
+            | Status::BadRequest
+            | Status::NotFound
+            | Status::MethodNotAllowed
+            | Status::NotAcceptable
+            | Status::RequestTimeout
+            | Status::PayloadTooLarge
+            | Status::UnsupportedMediaType
+            | Status::Unavailable => INVALID_REQUEST,
+        };
+        Self::new(code, status, message)
+    }
+
+    /// Names the request that is refused.
+    #[must_use]
+    pub(super) fn of(mut self, id: Option<&str>) -> Self {
+        self.id = id.map(Into::into);
+        self
+    }
+
+    /// The error as one JSON-RPC message. An id that could not be read is `null`.
+    pub(super) fn print(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+        out.extend_from_slice(self.id.as_deref().unwrap_or("null").as_bytes());
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(data), Some(error)) = (&self.data, error.as_object_mut()) {
+            error.insert("data".into(), data.clone());
+        }
+        out.extend_from_slice(b",\"error\":");
+        out.extend_from_slice(error.to_string().as_bytes());
+        out.push(b'}');
+    }
+
+    /// The refusal as a whole response.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        let mut body = Vec::with_capacity(160);
+        self.print(&mut body);
+        Reply { status: self.status, body: Some(body.into()), session: None }
+    }
+}

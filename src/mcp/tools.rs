@@ -1,0 +1,158 @@
+//! Floor 7. `tools/list` and `tools/call`.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{
+    Refusal, Revision,
+    dispatch::{Answer, Context},
+    listing::Endpoint,
+    printing,
+    wire::{self, Request},
+};
+use crate::{
+    engine::{self, Body, Call, CallerHeaders, Generation, Outcome, Principal},
+    telemetry::ToolCallFinished,
+};
+
+/// The list of tools: one page, because many clients never ask for a second one (protocol.md R-10).
+pub(super) fn list<'a>(endpoint: &'a Endpoint, request: &Request<'_>, revision: Revision) -> Result<&'a [u8], Refusal> {
+    let first_page = |cursor: &serde_json::value::RawValue| matches!(cursor.get(), "null" | "\"\"");
+    match request.params.cursor {
+        Some(cursor) if !first_page(cursor) => Err(Refusal::params("There is no page with this cursor")),
+        _ => Ok(endpoint.tools(revision)),
+    }
+}
+
+/// Calls a tool.
+pub(super) async fn call<H>(
+    context: &Context<'_, H>,
+    request: &Request<'_>,
+    revision: Revision,
+) -> Result<Answer, Refusal>
+where
+    H: CallerHeaders + Send + Sync + 'static,
+{
+    let Some(name) = request.params.name.and_then(wire::text) else {
+        return Err(Refusal::params("params.name must be the name of a tool"));
+    };
+    let arguments = match request.params.arguments.map(serde_json::value::RawValue::get) {
+        None | Some("null") => None,
+        Some(object) if object.starts_with('{') => Some(object),
+        Some(_) => return Err(Refusal::params("params.arguments must be an object")),
+    };
+    let Some(index) = context.endpoint.tool(&name) else { return Err(unknown(context.endpoint, &name)) };
+    let generation = &context.server.generation;
+    let writes = generation.plan().tools.get(index).is_some_and(crate::plan::Tool::writes);
+    let ticket = match revision.is_stateless() {
+        // Closing the stream is how a stateless call is taken back (protocol.md H-17).
+        true => None,
+        false => context.server.in_flight.enter(context.session, request.id),
+    };
+    let invocation = Invocation {
+        generation: Arc::clone(generation),
+        index,
+        principal: Arc::clone(context.principal),
+        headers: Arc::clone(context.headers),
+    };
+    let work = async {
+        if writes && !revision.is_stateless() {
+            // A lost connection is no cancellation here (protocol.md S-08): what changes
+            // something runs to its end, whoever still listens.
+            let (arguments, request) = (arguments.map(str::to_owned), context.request.to_owned());
+            let task = async move { invocation.run(arguments.as_deref(), &request).await };
+            crate::telemetry::spawn(task).await.unwrap_or_else(|_| lost())
+        } else {
+            invocation.run(arguments, context.request).await
+        }
+    };
+    let outcome = match &ticket {
+        None => work.await,
+        Some(ticket) => tokio::select! {
+            biased;
+            () = ticket.cancelled() => return Ok(Answer::Withdrawn),
+            outcome = work => outcome,
+        },
+    };
+    Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint)))
+}
+
+/// A tool's call with all it needs, able to outlive its request.
+struct Invocation<H> {
+    generation: Arc<Generation>,
+    index: usize,
+    principal: Arc<Principal>,
+    headers: Arc<H>,
+}
+
+impl<H: CallerHeaders> Invocation<H> {
+    async fn run(&self, arguments: Option<&str>, request: &str) -> Outcome {
+        let Some(tool) = self.generation.plan().tools.get(self.index) else { return lost() };
+        let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), request, Instant::now());
+        let call = Call { tool, arguments, principal: &self.principal, headers: &*self.headers, request };
+        let outcome = engine::call(&self.generation, &call).await;
+        event.outcome(outcome.failure.map_or("ok", engine::ErrorClass::name));
+        outcome
+    }
+}
+
+fn lost() -> Outcome {
+    Outcome {
+        body: Body::Text("The tool failed for a reason inside of the server.".into()),
+        failure: Some(engine::ErrorClass::Internal),
+    }
+}
+
+/// An unknown tool is a protocol error (protocol.md T-06), with the nearest name.
+fn unknown(endpoint: &Endpoint, name: &str) -> Refusal {
+    let shown: String = name.chars().take(80).collect();
+    let hint =
+        crate::diag::closest(name, endpoint.names()).map_or(String::new(), |near| format!(". Did you mean {near}?"));
+    Refusal::params(format!("Unknown tool: {shown}{hint}"))
+}
+
+/// The result of a call, in the words of the revision.
+fn print(id: &str, outcome: &Outcome, revision: Revision, endpoint: &Endpoint) -> Vec<u8> {
+    let size = match &outcome.body {
+        Body::Text(text) => text.len(),
+        Body::Document(json) => json.len(),
+        Body::Structured(json) => json.len() * 2,
+        Body::Both { text, structured } => text.len() + structured.len(),
+    };
+    let mut out = printing::begin(id, size + size / 4 + 256);
+    out.push(b'{');
+    if revision.is_stateless() {
+        out.extend_from_slice(b"\"resultType\":\"complete\",");
+    }
+    out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+    let structured = match &outcome.body {
+        Body::Text(text) => {
+            printing::string(text, &mut out);
+            None
+        }
+        Body::Document(json) => {
+            printing::document(json, &mut out);
+            None
+        }
+        Body::Structured(json) => {
+            printing::document(json, &mut out);
+            Some(json)
+        }
+        Body::Both { text, structured } => {
+            printing::string(text, &mut out);
+            Some(structured)
+        }
+    };
+    out.extend_from_slice(b"}]");
+    if let Some(structured) = structured {
+        out.extend_from_slice(b",\"structuredContent\":");
+        out.extend_from_slice(structured);
+    }
+    if outcome.failure.is_some() {
+        out.extend_from_slice(b",\"isError\":true");
+    }
+    if revision.is_stateless() {
+        out.extend_from_slice(endpoint.identity());
+    }
+    out.extend_from_slice(b"}}");
+    out
+}

@@ -1,0 +1,220 @@
+//! Floor 7. JSON-RPC messages: one parse, ids and arguments kept as they came (protocol.md §2.6).
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::{Value, value::RawValue};
+
+/// A member that tells `null` from nothing.
+fn raw<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// A member that is an object or nothing. Left to itself serde would read lists too, their items
+/// for the members in order.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(members)).map(Some)
+        }
+    }
+    deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// A message as it came. Members nobody knows are ignored (protocol.md J-07).
+#[derive(Debug, Deserialize)]
+pub(super) struct Message<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "object")]
+    params: Option<Params<'a>>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    error: Option<&'a RawValue>,
+}
+
+/// The params that any method here looks at.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Params<'a> {
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) cursor: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "protocolVersion")]
+    pub(super) protocol_version: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "requestId")]
+    pub(super) request_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "_meta")]
+    pub(super) meta: Option<&'a RawValue>,
+}
+
+/// The envelope of a stateless request.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Meta<'a> {
+    #[serde(borrow, default, deserialize_with = "raw", rename = "io.modelcontextprotocol/protocolVersion")]
+    pub(super) version: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "io.modelcontextprotocol/clientCapabilities")]
+    pub(super) capabilities: Option<&'a RawValue>,
+}
+
+/// What a message is.
+#[derive(Debug)]
+pub(super) enum Kind<'a> {
+    /// Wants an answer.
+    Request(Request<'a>),
+    /// Wants none.
+    Notification(Request<'a>),
+    /// Is an answer.
+    Response,
+}
+
+/// A request, or a notification whose id is empty.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    /// The id as it came: value and type (protocol.md J-01).
+    pub(super) id: &'a str,
+    pub(super) method: Cow<'a, str>,
+    pub(super) params: Params<'a>,
+}
+
+/// Why bytes are no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAMessage {
+    /// They are not JSON.
+    NotJson,
+    /// They are JSON of another shape; the words tell how.
+    Shape(&'static str),
+}
+
+/// The body of a POST.
+#[derive(Debug)]
+pub(super) enum Body<'a> {
+    One(Kind<'a>),
+    Many(Vec<&'a RawValue>),
+}
+
+/// Reads the body of a POST.
+pub(super) fn read(bytes: &[u8]) -> Result<Body<'_>, NotAMessage> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        return serde_json::from_slice(bytes).map(Body::Many).map_err(|_| NotAMessage::NotJson);
+    }
+    match serde_json::from_slice::<Message<'_>>(bytes) {
+        Ok(message) => message.kind().map(Body::One),
+        Err(_) => Err(diagnose(bytes)),
+    }
+}
+
+/// Reads one message of a batch.
+pub(super) fn read_one(raw: &RawValue) -> Result<Kind<'_>, NotAMessage> {
+    match serde_json::from_str::<Message<'_>>(raw.get()) {
+        Ok(message) => message.kind(),
+        Err(_) => Err(diagnose(raw.get().as_bytes())),
+    }
+}
+
+impl<'a> Message<'a> {
+    fn kind(self) -> Result<Kind<'a>, NotAMessage> {
+        if self.jsonrpc != "2.0" {
+            return Err(NotAMessage::Shape("`jsonrpc` must be \"2.0\""));
+        }
+        let id = match self.id.map(RawValue::get) {
+            None => None,
+            Some(id) if is_id(id) => Some(id),
+            Some(_) => return Err(NotAMessage::Shape("`id` must be a string or an integer")),
+        };
+        match (self.method, id) {
+            (Some(method), id) => {
+                let params = self.params.unwrap_or_default();
+                let request = Request { id: id.unwrap_or_default(), method, params };
+                Ok(if id.is_some() { Kind::Request(request) } else { Kind::Notification(request) })
+            }
+            (None, Some(_)) if self.result.is_some() != self.error.is_some() => Ok(Kind::Response),
+            (None, _) => Err(NotAMessage::Shape("`method` is missing")),
+        }
+    }
+}
+
+/// A string or an integer, of a length that can be echoed.
+fn is_id(raw: &str) -> bool {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (raw.starts_with('"') || integer) && raw.len() <= 1024
+}
+
+/// Tells what is wrong with bytes that are no message.
+fn diagnose(bytes: &[u8]) -> NotAMessage {
+    match serde_json::from_slice::<Value>(bytes) {
+        Err(_) => NotAMessage::NotJson,
+        Ok(Value::Object(message)) => match message.get("params") {
+            Some(params) if !params.is_object() => NotAMessage::Shape("`params` must be an object"),
+            _ if message.get("method").is_some_and(|it| !it.is_string()) => {
+                NotAMessage::Shape("`method` must be a string")
+            }
+            _ => NotAMessage::Shape("a member stands there twice or has the wrong type"),
+        },
+        Ok(_) => NotAMessage::Shape("a message is a JSON object"),
+    }
+}
+
+/// The text of a raw member that must be a string.
+pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))?;
+    if inner.contains('\\') { serde_json::from_str(raw.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_told_apart() {
+        for (text, kind) in [
+            (r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#, "request 0"),
+            (r#"{"method":"ping","id":"","jsonrpc":"2.0","extra":[1]}"#, "request \"\""),
+            (r#"{"jsonrpc":"2.0","id":9007199254740993,"method":"ping","params":{}}"#, "request 9007199254740993"),
+            (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, "notification"),
+            (r#"{"jsonrpc":"2.0","id":1,"result":null}"#, "response"),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "shape"),
+            (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, "shape"),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, "shape"),
+            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, "shape"),
+            (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, "shape"),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, "shape"),
+            ("7", "shape"),
+            ("{\"jsonrpc\":", "not json"),
+            ("\u{1}", "not json"),
+        ] {
+            let found = match read(text.as_bytes()) {
+                Ok(Body::One(Kind::Request(request))) => format!("request {}", request.id),
+                Ok(Body::One(Kind::Notification(_))) => "notification".into(),
+                Ok(Body::One(Kind::Response)) => "response".into(),
+                Ok(Body::Many(_)) => "batch".into(),
+                Err(NotAMessage::Shape(_)) => "shape".into(),
+                Err(NotAMessage::NotJson) => "not json".into(),
+            };
+            assert_eq!(found, kind, "{text}");
+        }
+    }
+}

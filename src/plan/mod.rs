@@ -1,0 +1,96 @@
+//! Floor 3. What the server will do, with every name resolved and everything compiled.
+//! Built only by `check`; read by everyone above. Holds no handle and no secret value.
+
+mod output;
+mod query;
+pub mod rest;
+mod server;
+mod source;
+pub mod sql;
+mod tool;
+
+pub use output::{Output, SchemaOrigin, Structured, TextForm, Zip};
+pub use query::{ColumnOverride, Effect, Query};
+pub use server::{ApiKey, ApiKeys, KeyProof, Public, Server};
+pub use source::{Auth, Engine, Pool, RestSource, Source, SourceKind, SqlSource};
+pub use tool::{Annotations, Bound, CallerPart, Operation, Tool};
+
+/// Names one bridge of a [`Plan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BridgeId(pub(crate) usize);
+
+/// Names one source of a [`Plan`]: holding one means that the source exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceId(pub(crate) usize);
+
+impl SourceId {
+    /// The position of the source in [`Plan::sources`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Everything that is served, resolved and immutable.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The bridges, in the order of the files.
+    pub bridges: Vec<Bridge>,
+    /// The sources of all bridges. A [`SourceId`] is a position here.
+    pub sources: Vec<Source>,
+    /// The tools of all bridges, in the order of the files.
+    pub tools: Vec<Tool>,
+    /// Where the server listens and who may call.
+    pub server: Server,
+}
+
+/// One MCP server identity.
+#[derive(Debug)]
+pub struct Bridge {
+    /// Identity, and path `/mcp/NAME`.
+    pub name: String,
+    /// `serverInfo.version`.
+    pub version: String,
+    /// `serverInfo.title`.
+    pub title: Option<String>,
+    /// What the bridge covers.
+    pub description: Option<String>,
+    /// A page about it.
+    pub website: Option<String>,
+    /// The author's guidance.
+    pub guidance: String,
+    /// Whether a generated part follows the guidance.
+    pub generated: Generated,
+}
+
+/// Whether instructions have a generated part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generated {
+    /// It follows the author's text.
+    Follows,
+    /// The author turned it off.
+    Off,
+}
+
+impl Plan {
+    /// The source an id stands for.
+    #[must_use]
+    pub fn source(&self, id: SourceId) -> Option<&Source> {
+        self.sources.get(id.0)
+    }
+
+    /// The tools of one bridge, in the order of its file.
+    pub fn tools_of(&self, bridge: BridgeId) -> impl Iterator<Item = &Tool> {
+        self.tools.iter().filter(move |tool| tool.bridge == bridge)
+    }
+
+    /// Every bridge with its id.
+    pub fn bridges(&self) -> impl Iterator<Item = (BridgeId, &Bridge)> {
+        self.bridges.iter().enumerate().map(|(at, bridge)| (BridgeId(at), bridge))
+    }
+
+    /// Every source with its id.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.sources.iter().enumerate().map(|(at, source)| (SourceId(at), source))
+    }
+}

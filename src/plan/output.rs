@@ -1,0 +1,84 @@
+//! Floor 3. How a result is shaped.
+
+use crate::{
+    select::{Path, Projection},
+    template::Text,
+};
+
+/// How a result is shaped.
+#[derive(Debug)]
+pub struct Output {
+    /// The part that is kept.
+    pub select: Option<Path>,
+    /// Whether equally long lists become a list of objects.
+    pub zip: Zip,
+    /// The members that are kept of every item.
+    pub fields: Option<Projection>,
+    /// The form of the text block.
+    pub text: TextForm,
+    /// Whether structured content is sent.
+    pub structured: Structured,
+    /// Who wrote the schema of the structured content.
+    pub schema: SchemaOrigin,
+    /// Items of a list at most.
+    pub max_items: Option<usize>,
+    /// Bytes of the text at most.
+    pub max_bytes: usize,
+}
+
+impl Output {
+    /// Whether a JSON body can be passed on without being looked into.
+    #[must_use]
+    pub fn passes_on(&self) -> bool {
+        self.select.is_none()
+            && self.zip == Zip::No
+            && self.fields.is_none()
+            && self.max_items.is_none()
+            && matches!(self.text, TextForm::Json)
+            && self.structured == Structured::Left
+    }
+}
+
+/// Whether an object of equally long lists becomes a list of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zip {
+    /// It does.
+    Yes,
+    /// It stays as it is.
+    No,
+}
+
+/// The form of the text block.
+#[derive(Debug)]
+pub enum TextForm {
+    /// Compact JSON: the same as the structured content.
+    Json,
+    /// YAML.
+    Yaml,
+    /// A Markdown table of the items.
+    Table,
+    /// Comma-separated values of the items.
+    Csv,
+    /// The value without quotes.
+    Text,
+    /// The author's template.
+    Template(Text),
+}
+
+/// Whether structured content is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structured {
+    /// It is, as the output schema says.
+    Sent,
+    /// Only the text is.
+    Left,
+}
+
+/// Who wrote the schema of the structured content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaOrigin {
+    /// The author.
+    Written,
+    /// It follows from what is known of the result.
+    Derived,
+}

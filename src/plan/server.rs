@@ -1,0 +1,76 @@
+//! Floor 3. Where the server listens and who may call.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use crate::secret::SecretId;
+
+/// Settings of the server.
+#[derive(Debug)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Host names that requests may be for, besides loopback: lower case, with a port where it counts.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call, besides loopback ones: `scheme://host[:port]`.
+    pub allowed_origins: Vec<String>,
+    /// The keys that are accepted; `None` when nobody has to identify themselves.
+    pub api_keys: Option<ApiKeys>,
+    /// Whether any address may be listened on without keys.
+    pub public: Public,
+    /// How long calls under way are waited for at the end.
+    pub shutdown_grace: Duration,
+}
+
+/// Whether any address may be listened on although nobody has to identify themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Public {
+    /// Only loopback addresses.
+    Guarded,
+    /// Any: the author took the responsibility.
+    Unsafe,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            api_keys: None,
+            public: Public::Guarded,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Keys that callers identify themselves with.
+#[derive(Debug, Default)]
+pub struct ApiKeys {
+    /// The keys.
+    pub keys: Vec<ApiKey>,
+    /// A header that may carry the key besides `Authorization`, in lower case.
+    pub header: Option<String>,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct ApiKey {
+    /// The caller's name.
+    pub name: String,
+    /// How the key is recognised.
+    pub proof: KeyProof,
+    /// The caller's workspace.
+    pub workspace: Option<String>,
+}
+
+/// How a key is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyProof {
+    /// By the SHA-256 digest of it.
+    Digest([u8; 32]),
+    /// By its value.
+    Value(SecretId),
+}

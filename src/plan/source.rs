@@ -1,0 +1,124 @@
+//! Floor 3. Sources as they are connected.
+
+use std::{path::PathBuf, time::Duration};
+
+use url::Url;
+
+use super::BridgeId;
+use crate::secret::SecretId;
+
+/// One REST base or database.
+#[derive(Debug)]
+pub struct Source {
+    /// The author's name for it.
+    pub name: String,
+    /// The bridge that declares it.
+    pub bridge: BridgeId,
+    /// What it is.
+    pub kind: SourceKind,
+}
+
+/// What a source is.
+#[derive(Debug)]
+pub enum SourceKind {
+    /// A REST base.
+    Rest(RestSource),
+    /// A database.
+    Sql(SqlSource),
+}
+
+/// A REST base.
+#[derive(Debug)]
+pub struct RestSource {
+    /// Scheme, host and path prefix of every request. The path has no `/` at its end.
+    pub base: Url,
+    /// Headers sent with every request: lower-case names with their values.
+    pub headers: Vec<(String, String)>,
+    /// Query parameters sent with every request.
+    pub query: Vec<(String, String)>,
+    /// How requests are signed.
+    pub auth: Auth,
+    /// For a whole call.
+    pub timeout: Duration,
+    /// For connecting.
+    pub connect_timeout: Duration,
+    /// Bytes of an answer at most, after decompression.
+    pub max_response: usize,
+    /// Requests under way at once at most.
+    pub concurrency: usize,
+}
+
+/// How requests to a source are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// `Authorization: Bearer …`
+    Bearer(SecretId),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: SecretId,
+    },
+    /// A key in a header.
+    HeaderKey {
+        /// The header's name, in lower case.
+        header: String,
+        /// The key.
+        value: SecretId,
+    },
+    /// A key in the query, added last.
+    QueryKey {
+        /// The parameter's name.
+        name: String,
+        /// The key.
+        value: SecretId,
+    },
+    /// The caller's own credential, for this source only.
+    Passthrough {
+        /// The header of the caller's request, in lower case.
+        from: String,
+        /// The header of our request, in lower case.
+        to: String,
+    },
+}
+
+/// A database.
+#[derive(Debug)]
+pub struct SqlSource {
+    /// Which engine, and where.
+    pub engine: Engine,
+    /// Whether the engine refuses every write to this source.
+    pub read_only: bool,
+    /// The connections that are kept.
+    pub pool: Pool,
+    /// How long a statement may run.
+    pub statement_timeout: Duration,
+    /// Rows of a result at most, unless the tool says otherwise.
+    pub max_rows: usize,
+}
+
+/// A database engine and where to find the database.
+#[derive(Debug)]
+pub enum Engine {
+    /// `SQLite`, in this process.
+    Sqlite {
+        /// The file, or `:memory:`.
+        path: PathBuf,
+        /// The script that fills the database when the file does not exist.
+        init: Option<PathBuf>,
+    },
+}
+
+/// The connections of a database that are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// How many at most.
+    pub max: usize,
+    /// How long an unused one is kept.
+    pub idle: Duration,
+    /// How long a call waits for one.
+    pub acquire_timeout: Duration,
+}

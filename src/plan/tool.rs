@@ -1,0 +1,123 @@
+//! Floor 3. Tools as they are listed and called.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{BridgeId, Output, Query, SourceId, rest, sql};
+use crate::schema::Arguments;
+
+/// One tool.
+#[derive(Debug)]
+pub struct Tool {
+    /// The name clients call, with the bridge's prefix.
+    pub name: String,
+    /// The bridge it belongs to.
+    pub bridge: BridgeId,
+    /// The name people are shown.
+    pub title: Option<String>,
+    /// What the model decides by.
+    pub description: String,
+    /// Its groups in the instructions.
+    pub tags: Vec<String>,
+    /// The published schema of the arguments, which is also what is enforced.
+    pub input_schema: Value,
+    /// The compiled form of `input_schema`.
+    pub arguments: Arguments,
+    /// Names of every declared param, for templates that name one that was not given.
+    pub declared: Vec<String>,
+    /// Params that the server binds.
+    pub bound: Vec<Bound>,
+    /// What the tool does.
+    pub operation: Operation,
+    /// How the result is shaped.
+    pub output: Output,
+    /// The published schema of the structured content.
+    pub output_schema: Option<Value>,
+    /// Hints for the client.
+    pub annotations: Annotations,
+    /// How long a call may take.
+    pub timeout: Duration,
+}
+
+impl Tool {
+    /// The source the tool works on.
+    #[must_use]
+    pub fn source(&self) -> SourceId {
+        match &self.operation {
+            Operation::Rest(request) => request.source,
+            Operation::Sql(query) => query.source,
+        }
+    }
+
+    /// Whether the tool may change something, by what it does and not by what its hints say.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match &self.operation {
+            Operation::Rest(request) => !request.method.is_safe(),
+            Operation::Sql(query) => query.access == sql::Access::Write,
+        }
+    }
+}
+
+/// What a tool does.
+#[derive(Debug)]
+pub enum Operation {
+    /// One REST request.
+    Rest(Box<rest::Request>),
+    /// One SQL statement.
+    Sql(Box<Query>),
+}
+
+/// A param that the server binds from the caller's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The param.
+    pub param: String,
+    /// The part of the caller's identity.
+    pub part: CallerPart,
+}
+
+/// A part of the caller's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerPart {
+    /// How the caller identified itself.
+    Kind,
+    /// Who the caller is.
+    Subject,
+    /// The caller's name.
+    Name,
+    /// The caller's workspace.
+    Workspace,
+}
+
+impl CallerPart {
+    /// Every part with its name.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("kind", Self::Kind), ("subject", Self::Subject), ("name", Self::Name), ("workspace", Self::Workspace)];
+
+    /// The name that follows `caller.`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::Subject => "subject",
+            Self::Name => "name",
+            Self::Workspace => "workspace",
+        }
+    }
+}
+
+/// Hints for the client about what a tool may do (protocol.md T-15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent hints of the protocol")]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: bool,
+    /// It may destroy or overwrite something.
+    pub destructive: bool,
+    /// Twice is the same as once.
+    pub idempotent: bool,
+    /// It reaches beyond a closed world.
+    pub open_world: bool,
+}

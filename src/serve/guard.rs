@@ -1,0 +1,151 @@
+//! Floor 8. Host and Origin, on every route: what keeps a web page from calling a server on the
+//! person's own machine under another name (DNS rebinding; auth.md §4.1).
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+
+use crate::plan::Server;
+
+/// The names a request may be for, and the pages it may come from.
+#[derive(Debug)]
+pub(super) struct Guard {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Suspicious {
+    /// There is not exactly one `Host`.
+    NoHost,
+    /// The `Host` is not one that is served.
+    Host,
+    /// The page is not one that may call.
+    Origin,
+}
+
+impl Guard {
+    pub(super) fn new(server: &Server, address: SocketAddr) -> Self {
+        let mut hosts = server.allowed_hosts.clone();
+        if !address.ip().is_unspecified() {
+            hosts.push(address.to_string());
+        }
+        Self { hosts, origins: server.allowed_origins.clone() }
+    }
+
+    /// Looks at a request before anything else does. The origin of a page that may call is
+    /// returned, for the headers that tell the browser so.
+    pub(super) fn check<'a>(&self, uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Suspicious> {
+        let host = match uri.authority() {
+            // HTTP/2 carries the host in the target.
+            Some(authority) => authority.as_str(),
+            None => only(headers, header::HOST).and_then(|host| host.to_str().ok()).ok_or(Suspicious::NoHost)?,
+        };
+        if !self.knows(host) {
+            return Err(Suspicious::Host);
+        }
+        if !headers.contains_key(header::ORIGIN) {
+            return Ok(None);
+        }
+        let origin = only(headers, header::ORIGIN).ok_or(Suspicious::Origin)?;
+        match origin.to_str() {
+            Ok(text) if self.may_call(text) => Ok(Some(origin)),
+            _ => Err(Suspicious::Origin),
+        }
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let lower = host.to_ascii_lowercase();
+        is_loopback(name_of(&lower))
+            || self.hosts.iter().any(|known| *known == lower || (!known.contains(':') && known == name_of(&lower)))
+    }
+
+    fn may_call(&self, origin: &str) -> bool {
+        let lower = origin.to_ascii_lowercase();
+        let local = lower.strip_prefix("http://").or_else(|| lower.strip_prefix("https://"));
+        local.is_some_and(|host| is_loopback(name_of(host))) || self.origins.contains(&lower)
+    }
+}
+
+fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&HeaderValue> {
+    let mut all = headers.get_all(name).iter();
+    all.next().filter(|_| all.next().is_none())
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    if let Some(end) = host.starts_with('[').then(|| host.find(']')).flatten() {
+        return host.get(..=end).unwrap_or(host);
+    }
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(host: &[&str], origin: &[&str]) -> Result<(), Suspicious> {
+        let server = Server {
+            allowed_hosts: vec!["mcp.example.com".into()],
+            allowed_origins: vec!["https://app.example.com".into()],
+            ..Server::default()
+        };
+        let guard = Guard::new(&server, SocketAddr::from(([192, 0, 2, 1], 8080)));
+        let mut headers = HeaderMap::new();
+        for value in host {
+            headers.append(header::HOST, value.parse().unwrap());
+        }
+        for value in origin {
+            headers.append(header::ORIGIN, value.parse().unwrap());
+        }
+        guard.check(&Uri::from_static("/mcp"), &headers).map(|_| ())
+    }
+
+    #[test]
+    fn only_names_of_this_server_are_served() {
+        for (host, expected) in [
+            (&["localhost:8080"][..], Ok(())),
+            (&["127.0.0.1"], Ok(())),
+            (&["[::1]:8080"], Ok(())),
+            (&["MCP.example.com"], Ok(())),
+            (&["mcp.example.com:443"], Ok(())),
+            (&["192.0.2.1:8080"], Ok(())),
+            (&["192.0.2.1:9090"], Err(Suspicious::Host)),
+            (&["evil.example.com"], Err(Suspicious::Host)),
+            (&["localhost.evil.example"], Err(Suspicious::Host)),
+            (&["127.0.0.1.evil.example"], Err(Suspicious::Host)),
+            (&["evil.example@localhost"], Err(Suspicious::Host)),
+            (&[], Err(Suspicious::NoHost)),
+            (&["localhost", "localhost"], Err(Suspicious::NoHost)),
+        ] {
+            assert_eq!(verdict(host, &[]), expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn only_known_pages_may_call() {
+        for (origin, expected) in [
+            (&[][..], Ok(())),
+            (&["http://localhost:6274"], Ok(())),
+            (&["http://127.0.0.1:1234"], Ok(())),
+            (&["https://app.example.com"], Ok(())),
+            (&["https://app.example.com:444"], Err(Suspicious::Origin)),
+            (&["http://app.example.com"], Err(Suspicious::Origin)),
+            (&["null"], Err(Suspicious::Origin)),
+            (&["https://evil.example"], Err(Suspicious::Origin)),
+            (&["http://localhost.evil.example"], Err(Suspicious::Origin)),
+            (&["http://localhost", "http://localhost"], Err(Suspicious::Origin)),
+        ] {
+            assert_eq!(verdict(&["localhost"], origin), expected, "{origin:?}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Floor 8. Routes and the layers before them, in the order in which they must come.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header},
+    routing::{any, get},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower::ServiceExt;
+
+use super::{
+    cors,
+    guard::{Guard, Suspicious},
+    readiness::Probe,
+};
+use crate::{
+    access::{Authenticator, Presented, Verdict},
+    engine::{CallerHeaders, Principal},
+    mcp::{self, Headers, Incoming, Refusal, Reply, Status},
+};
+
+/// Bytes of a request's body at most.
+const BODY_MAX: usize = 4 << 20;
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// Everything a request is answered with.
+#[derive(Debug)]
+pub(super) struct App {
+    router: Router,
+    guard: Guard,
+}
+
+#[derive(Debug)]
+struct Shared {
+    protocol: Arc<mcp::Server>,
+    authenticator: Authenticator,
+    probe: Probe,
+    requests: AtomicU64,
+}
+
+impl App {
+    pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, authenticator: Authenticator) -> Self {
+        let shared = Arc::new(Shared { protocol, authenticator, probe: Probe::default(), requests: AtomicU64::new(1) });
+        let router = Router::new()
+            .route("/mcp", any(all_bridges))
+            .route("/mcp/{bridge}", any(one_bridge))
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .fallback(nowhere)
+            .with_state(shared);
+        Self { router, guard }
+    }
+
+    /// Answers one request.
+    pub(super) async fn respond(&self, request: Request) -> Response<Body> {
+        // Host and Origin come before everything, on every route: a page on a foreign site must
+        // not learn even that something is here.
+        let origin = match self.guard.check(request.uri(), request.headers()) {
+            Ok(origin) => origin.cloned(),
+            Err(reason) => return suspicious(reason),
+        };
+        let mut response = match (&origin, request.method()) {
+            (Some(_), &Method::OPTIONS) => cors::preflight(),
+            // A router that has its state never fails.
+            _ => match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+        };
+        if let Some(origin) = &origin {
+            cors::admit(origin, &mut response);
+        }
+        response
+    }
+}
+
+async fn all_bridges(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+    endpoint(&shared, None, request).await
+}
+
+async fn one_bridge(State(shared): State<Arc<Shared>>, Path(bridge): Path<String>, request: Request) -> Response<Body> {
+    endpoint(&shared, Some(&bridge), request).await
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    let report = shared.probe.report(shared.protocol.generation()).await;
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, report.body.into())
+}
+
+async fn nowhere() -> Response<Body> {
+    send(Refusal::transport(Status::NotFound, "Not found: MCP is served at /mcp and /mcp/{bridge}").reply())
+}
+
+/// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
+/// stranger cannot make us read one (protocol.md §2.0, steps 2 to 5).
+async fn endpoint(shared: &Shared, bridge: Option<&str>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let (principal, carrier) = match identify(&shared.authenticator, &head.headers) {
+        Ok(known) => known,
+        Err(refused) => return refused,
+    };
+    if head.method != Method::POST {
+        return not_post();
+    }
+    if let Err(refusal) = negotiate(&head.headers) {
+        return send(refusal.reply());
+    }
+    let body = match read(body, &head.headers).await {
+        Ok(body) => body,
+        Err(refusal) => return send(refusal.reply()),
+    };
+    let id = shared.requests.fetch_add(1, Ordering::Relaxed).to_string();
+    let own = OwnHeaders { all: head.headers, carrier };
+    // Values are shared, not copied.
+    let [version, method, name, session] = [VERSION, METHOD, NAME, SESSION].map(|name| own.all.get(name).cloned());
+    let protocol = Headers {
+        version: text(version.as_ref()),
+        method: text(method.as_ref()),
+        name: text(name.as_ref()),
+        session: text(session.as_ref()),
+    };
+    let incoming = Incoming { bridge, protocol, headers: own, body, principal, request: &id };
+    send(shared.protocol.handle(incoming).await)
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
+}
+
+/// The caller's headers without the one that carried the key of this server.
+struct OwnHeaders {
+    all: HeaderMap,
+    carrier: Option<HeaderName>,
+}
+
+impl CallerHeaders for OwnHeaders {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        if self.carrier.as_ref().is_some_and(|carrier| carrier == name) {
+            return None;
+        }
+        only(&self.all, name)
+    }
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut all = headers.get_all(name).iter();
+    all.next().filter(|_| all.next().is_none()).map(HeaderValue::as_bytes)
+}
+
+type Known = (Arc<Principal>, Option<HeaderName>);
+
+fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Known, Response<Body>> {
+    let name = header::AUTHORIZATION.as_str();
+    let presented = Presented {
+        authorization: only(headers, name),
+        header: authenticator.header().and_then(|name| only(headers, name)),
+    };
+    let (words, challenge) = match authenticator.identify(presented) {
+        Verdict::Known { principal, carrier } => {
+            let carrier = carrier.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+            return Ok((Arc::clone(principal), carrier));
+        }
+        // RFC 6750 §3.1: no error code when no credential was sent.
+        Verdict::Missing => ("Authentication is required: send Authorization: Bearer with an API key", "Bearer"),
+        Verdict::Invalid => (
+            "The API key is not valid",
+            "Bearer error=\"invalid_token\", error_description=\"The API key is not valid\"",
+        ),
+    };
+    let mut response = send(Refusal::transport(Status::Unauthorized, words).reply());
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    Err(response)
+}
+
+/// No streams are opened yet, so GET and DELETE have no meaning (protocol.md S-09, S-17).
+fn not_post() -> Response<Body> {
+    let mut response = send(Refusal::transport(Status::MethodNotAllowed, "This endpoint takes POST").reply());
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+fn negotiate(headers: &HeaderMap) -> Result<(), Refusal> {
+    let media = |value: &str| value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = content.is_some_and(|value| value == "application/json" || media(value) == "application/json");
+    if !is_json {
+        return Err(Refusal::transport(Status::UnsupportedMediaType, "Content-Type must be application/json"));
+    }
+    let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
+    let takes = |part: &str| matches!(media(part).as_str(), "application/json" | "application/*" | "*/*");
+    if accept.contains("application/json") || accept.split(',').any(takes) {
+        Ok(())
+    } else {
+        Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
+    }
+}
+
+async fn read(body: Body, headers: &HeaderMap) -> Result<Bytes, Refusal> {
+    let too_large =
+        || Refusal::transport(Status::PayloadTooLarge, format!("The body is larger than {} MiB", BODY_MAX >> 20));
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_MAX) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::transport(Status::BadRequest, "The body broke off")),
+        Err(_) => Err(Refusal::transport(Status::RequestTimeout, "The body did not come in time")),
+    }
+}
+
+fn suspicious(reason: Suspicious) -> Response<Body> {
+    let refusal = match reason {
+        Suspicious::NoHost => Refusal::transport(Status::BadRequest, "There must be exactly one Host header"),
+        Suspicious::Host => Refusal::transport(
+            Status::Forbidden,
+            "This Host is not allowed: set server.public_url or server.allowed_hosts to the name that clients use",
+        ),
+        Suspicious::Origin => Refusal::transport(
+            Status::Forbidden,
+            "This Origin is not allowed: add it to server.allowed_origins if the page may call",
+        ),
+    };
+    send(refusal.reply())
+}
+
+fn send(reply: Reply) -> Response<Body> {
+    let status = status(reply.status);
+    let Some(body) = reply.body else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        return response;
+    };
+    let mut response = json(status, body);
+    if let Some(session) = reply.session.and_then(|session| HeaderValue::try_from(session).ok()) {
+        response.headers_mut().insert(SESSION, session);
+    }
+    response
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+const fn status(status: Status) -> StatusCode {
+    match status {
+        Status::Ok => StatusCode::OK,
+        Status::Accepted => StatusCode::ACCEPTED,
+        Status::BadRequest => StatusCode::BAD_REQUEST,
+        Status::Unauthorized => StatusCode::UNAUTHORIZED,
+        Status::Forbidden => StatusCode::FORBIDDEN,
+        Status::NotFound => StatusCode::NOT_FOUND,
+        Status::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Status::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+        Status::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Status::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Status::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

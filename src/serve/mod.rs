@@ -1,0 +1,64 @@
+//! Floor 8. The HTTP server: settings → bind → serve → drain. The only place that spells
+//! HTTP statuses and knows the server crates.
+
+mod connection;
+mod cors;
+mod guard;
+mod http;
+mod readiness;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault};
+
+use guard::Guard;
+use http::App;
+
+/// A server that has its address and answers nobody yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    app: Arc<App>,
+    grace: Duration,
+}
+
+impl Bound {
+    /// Takes the address of the plan, or another one that the command line names.
+    ///
+    /// # Errors
+    /// When the address is taken or is not one of this machine.
+    pub async fn bind(generation: Generation, vault: &Vault, listen: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let server: &plan::Server = &generation.plan().server;
+        let guard = Guard::new(server, listener.local_addr()?);
+        let authenticator = Authenticator::new(server, vault);
+        let grace = server.shutdown_grace;
+        let app = App::new(mcp::Server::new(Arc::new(generation)), guard, authenticator);
+        Ok(Self { listener, app: Arc::new(app), grace })
+    }
+
+    /// The address that was taken: the port is known even when any was asked for.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop`, then lets calls under way end within the grace period.
+    pub async fn serve(self, stop: CancellationToken) -> Drained {
+        connection::serve(self.listener, self.app, stop, self.grace).await
+    }
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every call came to its end.
+    Whole,
+    /// The grace period ended before some calls did.
+    CutOff,
+}

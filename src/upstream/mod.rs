@@ -1,0 +1,95 @@
+//! Floor 5. The world out: connected sources.
+
+mod error;
+pub mod rest;
+pub mod sql;
+
+use std::sync::Arc;
+
+use crate::{
+    catalog::Catalog,
+    plan::{Operation, Plan, SourceId, SourceKind},
+    secret::Vault,
+};
+
+pub use error::{FailureClass, UpstreamError};
+use rest::RestUpstream;
+use sql::SqlUpstream;
+
+/// A connected source.
+#[derive(Debug)]
+pub enum Upstream {
+    /// A REST base.
+    Rest(RestUpstream),
+    /// A database.
+    Sql(SqlUpstream),
+}
+
+/// Every source of a plan, in the order of the plan.
+#[derive(Debug)]
+pub struct Upstreams {
+    all: Vec<(String, Arc<Upstream>)>,
+}
+
+/// Whether a source can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// The author's name for the source.
+    pub source: String,
+    /// What keeps it from being used, in words for an operator; `None` when nothing does.
+    pub fault: Option<String>,
+}
+
+impl Upstreams {
+    /// Makes clients and pools. Nothing is connected to yet: a source that is down never
+    /// keeps the server from starting.
+    ///
+    /// # Errors
+    /// When a client cannot be made at all, such as without any trusted certificates.
+    pub fn connect(plan: &Plan, vault: &Vault) -> Result<Self, UpstreamError> {
+        let mut all = Vec::with_capacity(plan.sources.len());
+        for source in &plan.sources {
+            let upstream = match &source.kind {
+                SourceKind::Rest(rest) => Upstream::Rest(RestUpstream::new(&source.name, rest, vault)?),
+                SourceKind::Sql(sql) => Upstream::Sql(SqlUpstream::new(&source.name, sql)),
+            };
+            all.push((source.name.clone(), Arc::new(upstream)));
+        }
+        Ok(Self { all })
+    }
+
+    /// The source an id of the plan stands for.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> Option<&Upstream> {
+        self.all.get(id.index()).map(|(_, upstream)| &**upstream)
+    }
+
+    /// Asks every database whether it answers. REST bases are not asked: a call to them may
+    /// cost money or count against a quota.
+    pub async fn readiness(&self) -> Vec<Readiness> {
+        let asked = self.all.iter().map(async |(name, upstream)| {
+            let fault = match &**upstream {
+                Upstream::Sql(sql) => sql.ready().await.err().map(|error| error.public().to_owned()),
+                Upstream::Rest(_) => None,
+            };
+            Readiness { source: name.clone(), fault }
+        });
+        futures_util::future::join_all(asked).await
+    }
+
+    /// Asks the databases for the columns of every statement. What cannot be asked is left out.
+    pub async fn catalog(&self, plan: &Plan) -> Catalog {
+        let mut catalog = Catalog::default();
+        for tool in &plan.tools {
+            let Operation::Sql(query) = &tool.operation else { continue };
+            let Some(Upstream::Sql(sql)) = self.get(query.source) else { continue };
+            let variants = query.statement.variants(&|_| true);
+            let Some(text) = variants.first() else { continue };
+            match sql.describe(text).await {
+                Ok(columns) => catalog.insert(tool.name.clone(), columns),
+                Err(error) => tracing::warn!(tool = %tool.name, reason = error.public(), "columns are not known"),
+            }
+        }
+        catalog
+    }
+}

@@ -1,0 +1,351 @@
+//! Floor 5. Builds requests: address, headers and body of one call. The address is put together
+//! as text and checked against the source's base before anything is sent (auth.md §4.3).
+
+use std::borrow::Cow;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Request, Url};
+use serde_json::Value;
+
+use super::{RestCall, auth::Signer, path};
+use crate::{
+    plan::{
+        self, RestSource,
+        rest::{ListStyle, Method, QueryParam},
+    },
+    template::{RenderError, Scope},
+    upstream::{FailureClass, UpstreamError},
+};
+
+/// What is encoded in names and values of a query: all but the unreserved characters of RFC 3986.
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Longest path and query of a request, in bytes. Common servers refuse more than 8 to 16 KiB.
+const MAX_TARGET: usize = 32 * 1024;
+
+/// Longest value of a header, in bytes.
+const MAX_HEADER: usize = 8 * 1024;
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")));
+const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What all requests of a source have in common, prepared once.
+pub(super) struct Frame {
+    base: Url,
+    /// The path of the base without a `/` at its end.
+    prefix: String,
+    /// The source's fixed parameters, encoded.
+    query: String,
+    headers: HeaderMap,
+    signer: Signer,
+}
+
+impl Frame {
+    /// Prepares what is the same for every call.
+    ///
+    /// # Errors
+    /// [`FailureClass::Internal`] for a base or a header that `check` would have refused.
+    pub(super) fn new(name: &str, source: &RestSource, signer: Signer) -> Result<Self, UpstreamError> {
+        let base = &source.base;
+        let plain = base.username().is_empty() && base.password().is_none() && base.fragment().is_none();
+        if !plain || !base.has_host() || !matches!(base.scheme(), "http" | "https") {
+            return Err(internal(format!("The base of `{name}` is no plain address.")));
+        }
+        let mut query = String::new();
+        for (key, value) in &source.query {
+            append_pair(&mut query, key, value);
+        }
+        let mut headers = HeaderMap::with_capacity(source.headers.len() + 8);
+        headers.insert(ACCEPT, ACCEPTED);
+        headers.insert(USER_AGENT, AGENT);
+        for (key, text) in &source.headers {
+            headers.insert(header_name(key)?, header_value(key, text)?);
+        }
+        let prefix = base.path().trim_end_matches('/').to_owned();
+        let mut base = base.clone();
+        base.set_query(None);
+        Ok(Self { base, prefix, query, headers, signer })
+    }
+
+    /// Builds the request of one call.
+    ///
+    /// # Errors
+    /// [`FailureClass::Arguments`] for values that cannot stand where the author put them,
+    /// [`FailureClass::Credential`] when the caller's own credential is missing,
+    /// [`FailureClass::Internal`] when the address would leave the base.
+    pub(super) fn build(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Request, UpstreamError> {
+        let url = self.url(request, call.scope)?;
+        let mut built = Request::new(method(request.method), url);
+        let body = body(request, call.scope)?;
+        *built.headers_mut() = self.headers(request, call, body.is_some())?;
+        *built.body_mut() = body.map(Into::into);
+        Ok(built)
+    }
+
+    fn url(&self, request: &plan::rest::Request, scope: &dyn Scope) -> Result<Url, UpstreamError> {
+        let mut target = String::with_capacity(self.prefix.len() + self.query.len() + 128);
+        target.push_str(&self.prefix);
+        let segments = path::append(&mut target, &request.path, scope)?;
+        let mut url = self.base.clone();
+        url.set_path(&target);
+
+        let path = target.len();
+        target.clear();
+        for param in &request.query {
+            append_param(&mut target, param, scope)?;
+        }
+        for fixed in [self.query.as_str(), self.signer.query().unwrap_or("")] {
+            if !fixed.is_empty() {
+                separate(&mut target);
+                target.push_str(fixed);
+            }
+        }
+        if path + target.len() > MAX_TARGET {
+            let told = format!("The values are too long for an address, which has {} KiB at most.", MAX_TARGET / 1024);
+            return Err(UpstreamError::new(FailureClass::Arguments, told));
+        }
+        if !target.is_empty() {
+            url.set_query(Some(&target));
+        }
+        if !self.holds(&url, segments) {
+            return Err(internal("The address built from these values is not below the base of the source."));
+        }
+        Ok(url)
+    }
+
+    /// Whether an address is below the base and has as many segments as were written. The
+    /// encoding makes this true for every value; it is asked all the same, because a credential
+    /// goes wherever the address points.
+    fn holds(&self, url: &Url, segments: usize) -> bool {
+        let below = url.path().strip_prefix(&*self.prefix).unwrap_or("");
+        url.scheme() == self.base.scheme()
+            && url.host_str() == self.base.host_str()
+            && url.port() == self.base.port()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+            && (segments == 0 || below.starts_with('/'))
+            && below.bytes().filter(|byte| *byte == b'/').count() == segments.max(usize::from(self.prefix.is_empty()))
+    }
+
+    fn headers(
+        &self,
+        request: &plan::rest::Request,
+        call: &RestCall<'_>,
+        has_body: bool,
+    ) -> Result<HeaderMap, UpstreamError> {
+        let mut headers = self.headers.clone();
+        for (name, tree) in &request.headers {
+            let value = tree.resolve(call.scope).map_err(|error| unresolved("header", name, &error))?;
+            let Some(value) = value.filter(|value| !value.is_null()) else { continue };
+            let Some(text) = scalar(&value) else {
+                let told = format!("The header `{name}` must be one text, number or boolean.");
+                return Err(UpstreamError::new(FailureClass::Arguments, told));
+            };
+            headers.insert(header_name(name)?, header_value(name, &text)?);
+        }
+        if has_body {
+            headers.entry(CONTENT_TYPE).or_insert(JSON);
+        }
+        self.signer.sign(&mut headers, call)?;
+        Ok(headers)
+    }
+}
+
+fn method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+        Method::Head => http::Method::HEAD,
+    }
+}
+
+/// The JSON body. One whose values are all absent is an empty object: a server that wants JSON
+/// refuses a request with nothing in it.
+fn body(request: &plan::rest::Request, scope: &dyn Scope) -> Result<Option<Vec<u8>>, UpstreamError> {
+    let Some(tree) = &request.body else { return Ok(None) };
+    let value = tree.resolve(scope).map_err(|error| unresolved("part", "json", &error))?;
+    let Some(value) = value else { return Ok(Some(b"{}".to_vec())) };
+    serde_json::to_vec(&value).map(Some).map_err(|error| internal("The body could not be written.").caused_by(error))
+}
+
+/// Appends a query parameter: absent and null values are not sent, an empty text is.
+fn append_param(out: &mut String, param: &QueryParam, scope: &dyn Scope) -> Result<(), UpstreamError> {
+    let value = param.value.resolve(scope).map_err(|error| unresolved("query parameter", &param.name, &error))?;
+    let Some(value) = value else { return Ok(()) };
+    let Value::Array(items) = &value else {
+        if !value.is_null() {
+            append_pair(out, &param.name, &text(&value));
+        }
+        return Ok(());
+    };
+    let mut items = items.iter().filter(|item| !item.is_null());
+    match param.list {
+        ListStyle::Repeated => items.for_each(|item| append_pair(out, &param.name, &text(item))),
+        ListStyle::Commas => {
+            let Some(first) = items.next() else { return Ok(()) };
+            append_pair(out, &param.name, &text(first));
+            for item in items {
+                out.push(',');
+                out.extend(utf8_percent_encode(&text(item), IN_QUERY));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Appends `name=value`, both encoded, and the `&` before it.
+pub(super) fn append_pair(out: &mut String, name: &str, value: &str) {
+    separate(out);
+    out.extend(utf8_percent_encode(name, IN_QUERY));
+    out.push('=');
+    out.extend(utf8_percent_encode(value, IN_QUERY));
+}
+
+fn separate(out: &mut String) {
+    if !out.is_empty() {
+        out.push('&');
+    }
+}
+
+/// A scalar as it is written in an address or a header: integers without exponent or `.0`.
+/// `None` for null, lists and objects.
+pub(super) fn scalar(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Bool(true) => Some(Cow::Borrowed("true")),
+        Value::Bool(false) => Some(Cow::Borrowed("false")),
+        Value::Number(number) => Some(Cow::Owned(match number.as_f64() {
+            // `Display` of a float never has an exponent, and whole ones have no fraction.
+            Some(float) if number.is_f64() => float.to_string(),
+            _ => number.to_string(),
+        })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn text(value: &Value) -> Cow<'_, str> {
+    scalar(value).unwrap_or_else(|| Cow::Owned(value.to_string()))
+}
+
+/// Whether a header belongs to the connection or says who is asking, so that neither authors nor
+/// arguments set it (rest.md §9.4). `check` says so with a place; this is the second line.
+fn is_denied(name: &str) -> bool {
+    const DENIED: [&str; 14] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "authorization",
+        "cookie",
+        "forwarded",
+        "x-http-method-override",
+        "x-forwarded",
+    ];
+    DENIED.contains(&name) || name.starts_with("x-forwarded-") || name.starts_with("proxy-")
+}
+
+fn header_name(name: &str) -> Result<HeaderName, UpstreamError> {
+    let known = HeaderName::from_bytes(name.as_bytes()).ok().filter(|known| !is_denied(known.as_str()));
+    known.ok_or_else(|| internal(format!("The header `{name}` cannot be set.")))
+}
+
+fn header_value(name: &str, text: &str) -> Result<HeaderValue, UpstreamError> {
+    let visible = text.len() <= MAX_HEADER && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    // A header that cannot be sent fails the call: without it the request would mean another thing.
+    HeaderValue::from_str(text).ok().filter(|_| visible).ok_or_else(|| {
+        let told =
+            format!("The header `{name}` can hold visible ASCII characters only, {} KiB at most.", MAX_HEADER / 1024);
+        UpstreamError::new(FailureClass::Arguments, told)
+    })
+}
+
+fn unresolved(what: &str, name: &str, error: &RenderError) -> UpstreamError {
+    let told = format!("The {what} `{name}` of the request could not be built from these arguments.");
+    UpstreamError::new(FailureClass::Arguments, told).caused_by(error)
+}
+
+fn internal(told: impl Into<Cow<'static, str>>) -> UpstreamError {
+    UpstreamError::new(FailureClass::Internal, told)
+}
+#[cfg(test)]
+mod tests {
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::{
+        plan::{
+            Auth, SourceId,
+            rest::{Parse, PathTemplate, Piece, Segment},
+        },
+        template::Tree,
+    };
+
+    fn frame() -> Frame {
+        let source = RestSource {
+            base: "https://api.shop.example:8443/v1".parse().unwrap(),
+            headers: Vec::new(),
+            query: vec![("fixed".into(), "1".into())],
+            auth: Auth::None,
+            timeout: std::time::Duration::ZERO,
+            connect_timeout: std::time::Duration::ZERO,
+            max_response: 0,
+            concurrency: 1,
+        };
+        Frame::new("shop", &source, Signer::Nothing).unwrap()
+    }
+
+    fn request() -> plan::rest::Request {
+        let segments = vec![
+            Segment::Pieces(vec![Piece::Literal("orders".into())]),
+            Segment::Pieces(vec![Piece::Literal("n-".into()), Piece::Param("x".into())]),
+        ];
+        let value = Tree::compile(&"{{x}}".into()).unwrap();
+        plan::rest::Request {
+            source: SourceId(0),
+            method: Method::Get,
+            path: PathTemplate { segments, source: "/orders/n-{x}".into() },
+            query: vec![QueryParam { name: "x".into(), value, list: ListStyle::Repeated }],
+            headers: Vec::new(),
+            body: None,
+            parse: Parse::Auto,
+            success: Vec::new(),
+            errors: Vec::new(),
+            placed: Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_refused_or_arrives_whole_in_its_own_place(value in r"(\PC|[./\\%?#@:;&=+]|%2[eEfF]|%5[cC]|\.\.){0,12}") {
+            let scope = Map::from_iter([("x".to_owned(), Value::from(value.as_str()))]);
+            match frame().url(&request(), &scope) {
+                Err(error) => prop_assert_eq!(error.class(), FailureClass::Arguments),
+                Ok(url) => {
+                    prop_assert_eq!(url.origin().ascii_serialization(), "https://api.shop.example:8443");
+                    let placed = url.path().strip_prefix("/v1/orders/n-").unwrap();
+                    prop_assert!(!placed.contains('/'));
+                    prop_assert_eq!(percent_decode_str(placed).decode_utf8().unwrap(), value.as_str());
+                    let pairs: Vec<_> = url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+                    prop_assert_eq!(pairs, [("x".to_owned(), value), ("fixed".to_owned(), "1".to_owned())]);
+                    prop_assert_eq!(url.fragment(), None);
+                }
+            }
+        }
+    }
+}

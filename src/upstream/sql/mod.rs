@@ -1,0 +1,141 @@
+//! Floor 5. Databases: one statement in, its rows out as JSON text. The only place that names
+//! `sqlx`. Serves the calls of tools, `check --connect` and readiness.
+
+mod bind;
+mod pool;
+mod row;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use self::sqlite::Sqlite;
+use super::error::UpstreamError;
+use crate::{
+    catalog::Column,
+    plan::{
+        self,
+        sql::{Access, ExpectedRows, Returns, Statement},
+    },
+};
+
+/// One database and the connections to it.
+#[derive(Debug)]
+pub struct SqlUpstream {
+    engine: Engine,
+}
+
+/// The engines. Each has its own connections, values and errors; all share pool and row text.
+#[derive(Debug)]
+enum Engine {
+    Sqlite(Sqlite),
+}
+
+/// One statement to run.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The compiled statement.
+    pub statement: &'a Statement,
+    /// Whether it may change data. A read cannot, whatever its text says.
+    pub access: Access,
+    /// The values of the params, by name.
+    pub arguments: &'a Map<String, Value>,
+    /// Which rows come back.
+    pub returns: Returns,
+    /// How many rows a write must affect to be kept.
+    pub expect_rows: Option<ExpectedRows>,
+    /// How much may come back.
+    pub limits: Limits,
+    /// When the call is over. The source's own statement timeout may come first.
+    pub deadline: Instant,
+}
+
+/// How much may come back. Both are reached on whole rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows at most.
+    pub max_rows: usize,
+    /// Bytes of [`Answer::rows`] at most.
+    pub max_bytes: usize,
+}
+
+/// What a statement gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The rows as JSON text, `[{"id":1},…]`. One row at most for [`Returns::Row`], one row with one
+    /// column for [`Returns::Value`], none for [`Returns::Affected`].
+    pub rows: Vec<u8>,
+    /// How many rows [`Answer::rows`] has.
+    pub row_count: usize,
+    /// The limit that kept further rows out.
+    pub cut: Option<Cut>,
+    /// Writes only: how many rows were affected.
+    pub affected: Option<u64>,
+    /// Writes only: the id of the row that was added last, where the engine has one.
+    pub last_insert_id: Option<i64>,
+}
+
+/// The limit at which reading stopped while there were more rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// [`Limits::max_rows`].
+    Rows,
+    /// [`Limits::max_bytes`].
+    Bytes,
+}
+
+impl SqlUpstream {
+    /// A database that connections are made to on demand: one that is not there never stops the
+    /// start. Does no I/O. `name` is the source's name in public sentences.
+    #[must_use]
+    pub fn new(name: &str, source: &plan::SqlSource) -> Self {
+        let engine = match &source.engine {
+            plan::Engine::Sqlite { path, init } => Engine::Sqlite(Sqlite::new(name, source, (path, init.as_deref()))),
+        };
+        Self { engine }
+    }
+
+    /// Runs one statement. A call that is dropped interrupts it.
+    ///
+    /// # Errors
+    ///
+    /// When the arguments do not fit the statement, no connection is free in time, the database is
+    /// not available or refuses, or the time is up. Nothing of a write is kept then; only when
+    /// the connection is lost during the commit itself the outcome is unknown.
+    pub async fn run(&self, request: Run<'_>) -> Result<Answer, UpstreamError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.run(request).await,
+        }
+    }
+
+    /// The columns of a statement, which is prepared and not run. `sql` is a rendered variant.
+    ///
+    /// # Errors
+    ///
+    /// When the database is not available or does not accept the statement.
+    pub async fn describe(&self, sql: &str) -> Result<Vec<Column>, UpstreamError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.describe(sql).await,
+        }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn ready(&self) -> Result<(), UpstreamError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.ready().await,
+        }
+    }
+
+    /// Refuses further calls and closes the connections that are not in use.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+}

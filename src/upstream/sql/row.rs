@@ -1,0 +1,301 @@
+//! Floor 5. Rows as JSON text, written straight from the engine's values while they arrive, within
+//! the limits of the call. Which JSON a value becomes: reference `sql.md` §9.1.
+
+use std::{collections::HashSet, ops::ControlFlow};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{
+    Column as _, Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _,
+    error::BoxDynError,
+    sqlite::{SqliteColumn, SqliteRow, SqliteValueRef},
+};
+
+use super::{Cut, Limits};
+
+/// The largest integer that every JSON reader takes exactly: 2^53 − 1.
+const MAX_EXACT: u64 = (1 << 53) - 1;
+
+/// How deep a JSON value from a column may nest, so that the reader of the whole, which gives up at
+/// 128, always comes to its end.
+const MAX_DEPTH: usize = 100;
+
+/// How the values of a column are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// As their storage class says.
+    Plain,
+    /// The integers 0 and 1 are `false` and `true`.
+    Boolean,
+    /// Text that is JSON stands as it is.
+    Json,
+}
+
+/// The columns of a statement, made ready once for all its rows.
+#[derive(Debug)]
+pub(super) struct Layout {
+    columns: Vec<LaidColumn>,
+}
+
+#[derive(Debug)]
+struct LaidColumn {
+    name: String,
+    /// What stands before the value: `{"id":` or `,"id":`.
+    lead: Vec<u8>,
+    shape: Shape,
+}
+
+impl Layout {
+    /// The layout of columns with these shapes; a column without one is plain.
+    pub(super) fn new(columns: &[SqliteColumn], shapes: &[Shape]) -> Self {
+        let shapes = shapes.iter().copied().chain(std::iter::repeat(Shape::Plain));
+        let names = unique(columns.iter().map(SqliteColumn::name));
+        let laid = columns.iter().zip(names).zip(shapes).enumerate();
+        let columns = laid
+            .map(|(at, ((column, unique), shape))| {
+                let mut lead = vec![if at == 0 { b'{' } else { b',' }];
+                write_json(&mut lead, &unique);
+                lead.push(b':');
+                LaidColumn { name: column.name().to_owned(), lead, shape }
+            })
+            .collect();
+        Self { columns }
+    }
+
+    /// Whether a row has the columns that this layout was made for.
+    pub(super) fn fits(&self, row: &SqliteRow) -> bool {
+        let columns = row.columns();
+        columns.len() == self.columns.len()
+            && columns.iter().zip(&self.columns).all(|(column, laid)| column.name() == laid.name)
+    }
+}
+
+/// Names for the keys of one object: a second `a` is `a_2`, a column without a name `column_1`.
+pub(super) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names: Vec<&str> = names.collect();
+    let mut taken: HashSet<String> = HashSet::with_capacity(names.len());
+    let mut given = Vec::with_capacity(names.len());
+    for (at, name) in names.iter().enumerate() {
+        let base = if name.is_empty() { format!("column_{}", at + 1) } else { (*name).to_owned() };
+        let mut key = base.clone();
+        // A made name gives way to a column that is really called so.
+        let is_free = |key: &str| !taken.contains(key) && (key == *name || !names.contains(&key));
+        let mut number = 2_usize;
+        while !is_free(&key) && number <= 2 * names.len() + 2 {
+            key = format!("{base}_{number}");
+            number += 1;
+        }
+        taken.insert(key.clone());
+        given.push(key);
+    }
+    given
+}
+
+/// Which columns of a row are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    /// All.
+    All,
+    /// The first.
+    First,
+}
+
+/// JSON text that grows row by row.
+#[derive(Debug)]
+pub(super) struct JsonRows {
+    text: Vec<u8>,
+    count: usize,
+    limits: Limits,
+    cut: Option<Cut>,
+}
+
+/// Why a value was not written.
+enum Stop {
+    Full,
+    Fault(BoxDynError),
+}
+
+impl From<BoxDynError> for Stop {
+    fn from(fault: BoxDynError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl JsonRows {
+    pub(super) fn new(limits: Limits) -> Self {
+        let mut text = Vec::with_capacity(limits.max_bytes.min(256));
+        text.push(b'[');
+        Self { text, count: 0, limits, cut: None }
+    }
+
+    /// Adds a row. A break says that a limit is reached: this row is not part of the text, and no
+    /// further row will be.
+    ///
+    /// # Errors
+    ///
+    /// When a value is not of the class that the engine says it is of.
+    pub(super) fn push(
+        &mut self,
+        row: &SqliteRow,
+        layout: &Layout,
+        take: Take,
+    ) -> Result<ControlFlow<()>, BoxDynError> {
+        if self.cut.is_some() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if self.count >= self.limits.max_rows {
+            self.cut = Some(Cut::Rows);
+            return Ok(ControlFlow::Break(()));
+        }
+        let start = self.text.len();
+        match self.write(row, layout, take) {
+            Ok(()) => {
+                self.count += 1;
+                Ok(ControlFlow::Continue(()))
+            }
+            Err(Stop::Full) => {
+                self.text.truncate(start);
+                self.cut = Some(Cut::Bytes);
+                Ok(ControlFlow::Break(()))
+            }
+            Err(Stop::Fault(fault)) => Err(fault),
+        }
+    }
+
+    fn write(&mut self, row: &SqliteRow, layout: &Layout, take: Take) -> Result<(), Stop> {
+        let wanted = match take {
+            Take::All => layout.columns.len(),
+            Take::First => 1,
+        };
+        if self.count > 0 {
+            self.text.push(b',');
+        }
+        for (at, column) in layout.columns.iter().enumerate().take(wanted) {
+            self.text.extend_from_slice(&column.lead);
+            let value = row.try_get_raw(at).map_err(|error| Stop::Fault(error.into()))?;
+            // The bracket at the end is part of the text.
+            let room = self.limits.max_bytes.saturating_sub(self.text.len() + 1);
+            write_value(&mut self.text, value, (column.shape, room))?;
+        }
+        self.text.push(b'}');
+        if self.text.len() < self.limits.max_bytes { Ok(()) } else { Err(Stop::Full) }
+    }
+
+    /// The text, the number of rows in it, and the limit that kept further rows out.
+    pub(super) fn finish(mut self) -> (Vec<u8>, usize, Option<Cut>) {
+        self.text.push(b']');
+        (self.text, self.count, self.cut)
+    }
+}
+
+/// What a single value is stored as, whatever its column was declared as.
+enum Storage {
+    Null,
+    Integer,
+    Real,
+    Text,
+    Blob,
+}
+
+impl Storage {
+    fn of(value: &SqliteValueRef<'_>) -> Self {
+        if value.is_null() {
+            return Self::Null;
+        }
+        match value.type_info().name() {
+            "INTEGER" => Self::Integer,
+            "REAL" => Self::Real,
+            "TEXT" => Self::Text,
+            _ => Self::Blob,
+        }
+    }
+}
+
+fn write_value(out: &mut Vec<u8>, value: SqliteValueRef<'_>, (shape, room): (Shape, usize)) -> Result<(), Stop> {
+    match Storage::of(&value) {
+        Storage::Null => out.extend_from_slice(b"null"),
+        Storage::Integer => write_integer(out, Decode::<Sqlite>::decode(value)?, shape),
+        Storage::Real => write_real(out, Decode::<Sqlite>::decode(value)?),
+        Storage::Text => {
+            let text: &[u8] = Decode::<Sqlite>::decode(value)?;
+            // A value that cannot fit is not copied: memory stays within the limit.
+            if text.len() > room {
+                return Err(Stop::Full);
+            }
+            write_text(out, text, shape);
+        }
+        Storage::Blob => {
+            let bytes: &[u8] = Decode::<Sqlite>::decode(value)?;
+            if bytes.len() > room {
+                return Err(Stop::Full);
+            }
+            out.push(b'"');
+            out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+            out.push(b'"');
+        }
+    }
+    Ok(())
+}
+
+fn write_integer(out: &mut Vec<u8>, number: i64, shape: Shape) {
+    match (shape, number) {
+        (Shape::Boolean, 0) => out.extend_from_slice(b"false"),
+        (Shape::Boolean, 1) => out.extend_from_slice(b"true"),
+        _ if number.unsigned_abs() <= MAX_EXACT => write_json(out, &number),
+        _ => write_json(out, &number.to_string()),
+    }
+}
+
+fn write_real(out: &mut Vec<u8>, number: f64) {
+    if number.is_nan() {
+        out.extend_from_slice(b"\"NaN\"");
+    } else if number.is_infinite() {
+        let name: &[u8] = if number > 0.0 { b"\"Infinity\"" } else { b"\"-Infinity\"" };
+        out.extend_from_slice(name);
+    } else {
+        write_json(out, &number);
+    }
+}
+
+fn write_text(out: &mut Vec<u8>, bytes: &[u8], shape: Shape) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if shape == Shape::Json && is_safe_json(text) => {
+            out.extend_from_slice(text.trim_ascii().as_bytes());
+        }
+        Ok(text) => write_json(out, text),
+        Err(_) => write_json(out, &String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// Whether the text is JSON that a reader of the whole answer will take: within its depth and
+/// number range, too.
+fn is_safe_json(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| {
+        let mut level = vec![&value];
+        for _ in 0..MAX_DEPTH {
+            level = level.into_iter().flat_map(children).collect();
+            if level.is_empty() {
+                return true;
+            }
+        }
+        false
+    })
+}
+
+fn children(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// Writes a string or a finite number. Neither that nor a `Vec` can fail; JSON stays valid anyway.
+fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let start = out.len();
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}

@@ -1,0 +1,153 @@
+//! Floor 5. From what `SQLite` says to what the model is told. The engine's own words, which quote
+//! the statement, go to the log.
+
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+
+use crate::upstream::error::{FailureClass, UpstreamError};
+
+// Result codes (sqlite.org/rescode.html). The low byte of an extended code is its primary code.
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READONLY: i32 = 8;
+const INTERRUPT: i32 = 9;
+const CORRUPT: i32 = 11;
+const FULL: i32 = 13;
+const CANTOPEN: i32 = 14;
+const TOOBIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
+const AUTH: i32 = 23;
+const NOTADB: i32 = 26;
+const CONSTRAINT_CHECK: i32 = 275;
+const CONSTRAINT_FOREIGNKEY: i32 = 787;
+const CONSTRAINT_NOTNULL: i32 = 1299;
+const CONSTRAINT_PRIMARYKEY: i32 = 1555;
+const CONSTRAINT_UNIQUE: i32 = 2067;
+const CONSTRAINT_ROWID: i32 = 2579;
+const CONSTRAINT_DATATYPE: i32 = 3091;
+
+/// A statement that failed. `allowed` is how long it could take.
+pub(super) fn statement(error: &sqlx::Error, source: &str, allowed: Duration) -> UpstreamError {
+    let Some(fault) = error.as_database_error() else {
+        return lost(error, source);
+    };
+    let code = code(fault);
+    let (class, public) = match code & 0xff {
+        CONSTRAINT => (FailureClass::Refused, constraint(code, fault.message())),
+        INTERRUPT => return timed_out(allowed).caused_by(error),
+        BUSY | LOCKED => (FailureClass::Busy, format!("source `{source}` is locked by another writer")),
+        READONLY | AUTH => (FailureClass::Refused, "the source is read-only".to_owned()),
+        CORRUPT | NOTADB => return unavailable(source, DAMAGED).caused_by(error),
+        CANTOPEN => return unavailable(source, UNOPENED).caused_by(error),
+        FULL => (FailureClass::Refused, format!("the disk of source `{source}` is full")),
+        TOOBIG => (FailureClass::TooLarge, "a value is larger than the database takes".to_owned()),
+        MISMATCH => (FailureClass::Refused, "a value has the wrong type for its column".to_owned()),
+        _ => (FailureClass::Refused, "the database refused the statement".to_owned()),
+    };
+    UpstreamError::new(class, public).caused_by(error)
+}
+
+/// Whether the engine said no and the connection is as good as before.
+pub(super) fn leaves_connection_clean(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|fault| !matches!(code(fault) & 0xff, CORRUPT | NOTADB | CANTOPEN))
+}
+
+/// A database that could not be opened.
+pub(super) fn opening(error: &sqlx::Error, source: &str) -> UpstreamError {
+    let what = match error.as_database_error().map(|fault| code(fault) & 0xff) {
+        Some(NOTADB) => "the file is not a database",
+        Some(CORRUPT) => DAMAGED,
+        Some(BUSY | LOCKED) => "the database is locked by another process",
+        _ => UNOPENED,
+    };
+    unavailable(source, what).caused_by(error)
+}
+
+const DAMAGED: &str = "the database file is damaged";
+const UNOPENED: &str = "the database file cannot be opened";
+
+/// A database that is not there.
+pub(super) fn unavailable(source: &str, what: &str) -> UpstreamError {
+    let public = format!("source `{source}` is not available: {what}");
+    UpstreamError::new(FailureClass::Unreachable, public)
+}
+
+/// A connection whose thread is gone.
+pub(super) fn lost(cause: &sqlx::Error, source: &str) -> UpstreamError {
+    unavailable(source, "the connection was lost").caused_by(cause)
+}
+
+/// A statement that took longer than it could.
+pub(super) fn timed_out(allowed: Duration) -> UpstreamError {
+    let public = format!("the query took longer than {} and was stopped", spoken(allowed));
+    UpstreamError::new(FailureClass::Timeout, public)
+}
+
+/// `250 ms`, `1.5 s`, `15 s`.
+fn spoken(time: Duration) -> String {
+    let tenths = (time + Duration::from_millis(50)).as_millis() / 100;
+    match (tenths / 10, tenths % 10) {
+        (0, _) => format!("{} ms", time.as_millis()),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenth) => format!("{seconds}.{tenth} s"),
+    }
+}
+
+fn code(fault: &dyn DatabaseError) -> i32 {
+    fault.code().and_then(|code| code.parse().ok()).unwrap_or_default()
+}
+
+fn constraint(code: i32, message: &str) -> String {
+    let kind = match code {
+        CONSTRAINT_UNIQUE | CONSTRAINT_PRIMARYKEY | CONSTRAINT_ROWID => "a unique",
+        CONSTRAINT_FOREIGNKEY => "a foreign key",
+        CONSTRAINT_CHECK => "a check",
+        CONSTRAINT_NOTNULL => "a not null",
+        CONSTRAINT_DATATYPE => "a data type",
+        _ => return "a rule of the database was violated".to_owned(),
+    };
+    let public = format!("{kind} constraint was violated");
+    match subject(message) {
+        Some(subject) => format!("{public}: {subject}"),
+        None => public,
+    }
+}
+
+/// What `UNIQUE constraint failed: books.isbn` names: columns, or the name of a check. Everything
+/// else, such as the expression of a check, is SQL text.
+fn subject(message: &str) -> Option<&str> {
+    let (_, subject) = message.split_once("constraint failed: ")?;
+    let is_name = |character: char| character.is_alphanumeric() || matches!(character, '_' | '.');
+    let are_names = subject.split(", ").all(|name| !name.is_empty() && name.chars().all(is_name));
+    are_names.then_some(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_columns_and_nothing_else() {
+        let table = [
+            ("UNIQUE constraint failed: books.isbn", Some("books.isbn")),
+            ("UNIQUE constraint failed: a.b, a.c", Some("a.b, a.c")),
+            ("CHECK constraint failed: price_is_positive", Some("price_is_positive")),
+            ("CHECK constraint failed: price > 0 AND x <> 'secret'", None),
+            ("UNIQUE constraint failed: index 'by_lower'", None),
+            ("FOREIGN KEY constraint failed", None),
+        ];
+        for (message, expected) in table {
+            assert_eq!(subject(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn speaks_of_times_as_people_do() {
+        let table = [(15_000, "15 s"), (14_999, "15 s"), (1_500, "1.5 s"), (960, "1 s"), (250, "250 ms"), (0, "0 ms")];
+        for (millis, expected) in table {
+            assert_eq!(spoken(Duration::from_millis(millis)), expected);
+        }
+    }
+}

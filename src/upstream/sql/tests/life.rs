@@ -1,0 +1,157 @@
+//! Connections and files: what happens when calls, time or the database go away.
+
+use tokio::{task::JoinSet, time::timeout};
+
+use super::*;
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_stopped() {
+    let limit = Duration::from_millis(50);
+    let database = Database::new(BOOKS).statement_timeout(limit).pool(1, SOON).open();
+    database.ready().await.unwrap();
+    let endless_write = format!("INSERT INTO books (title) {ENDLESS}");
+    for call in [call(ENDLESS, json!({})), call(&endless_write, json!({})).write()] {
+        let expected = "the query took longer than 50 ms and was stopped".to_owned();
+        let failure = timeout(SOON, failure(&database, call)).await.unwrap();
+        assert_eq!(failure, (FailureClass::Timeout, expected));
+    }
+    timeout(SOON, database.ready()).await.unwrap().unwrap();
+    assert_eq!(rows(&database, "SELECT count(*) AS n FROM books").await, r#"[{"n":2}]"#);
+}
+
+/// The slot of a call comes back only when the engine's thread has ended: that a next call gets it
+/// shows that nothing runs any more.
+#[tokio::test]
+async fn a_call_that_goes_away_stops_its_statement() {
+    let database = Database::new(BOOKS).pool(1, SOON).open();
+    database.ready().await.unwrap();
+    let slow_write = "INSERT INTO books (title) WITH RECURSIVE c(n) AS \
+                      (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c";
+    for call in [call(ENDLESS, json!({})), call(slow_write, json!({})).write()] {
+        for _ in 0..3 {
+            assert!(timeout(Duration::from_millis(10), call.on(&database)).await.is_err());
+            timeout(SOON, database.ready()).await.unwrap().unwrap();
+        }
+    }
+    let write = call("UPDATE books SET stock = 1", json!({})).write();
+    let answer = timeout(SOON, write.on(&database)).await.unwrap().unwrap();
+    assert_eq!(answer.affected, Some(2));
+    timeout(SOON, database.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn more_calls_than_connections_wait_their_turn() {
+    let database = Arc::new(Database::new(BOOKS).open());
+    let mut calls = JoinSet::new();
+    for number in 0..50 {
+        let database = Arc::clone(&database);
+        calls.spawn(async move {
+            let given = json!({"n": number});
+            if number % 10 == 0 {
+                let insert = call("INSERT INTO authors (name) VALUES (:n)", given).write();
+                return insert.on(&database).await.unwrap().affected == Some(1);
+            }
+            call("SELECT :n AS n", given).rows(&database).await == format!(r#"[{{"n":{number}}}]"#)
+        });
+    }
+    assert_eq!(timeout(SOON, calls.join_all()).await.unwrap(), [true; 50]);
+    assert_eq!(rows(&database, "SELECT count(*) AS n FROM authors").await, r#"[{"n":6}]"#);
+}
+
+#[tokio::test]
+async fn a_call_that_gets_no_connection_says_so() {
+    let database = Arc::new(Database::new(BOOKS).pool(2, Duration::from_millis(5)).open());
+    database.ready().await.unwrap();
+    let mut holders = JoinSet::new();
+    for _ in 0..2 {
+        let database = Arc::clone(&database);
+        holders.spawn(async move { call(ENDLESS, json!({})).on(&database).await });
+    }
+    let busy = async {
+        loop {
+            if let Err(error) = call("SELECT 1", json!({})).on(&database).await {
+                return (error.class(), error.public().to_owned());
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let expected = "all 2 connections of source `db` are in use".to_owned();
+    assert_eq!(timeout(SOON, busy).await.unwrap(), (FailureClass::Busy, expected));
+    holders.abort_all();
+}
+
+#[tokio::test]
+async fn a_database_that_another_writer_holds_is_busy() {
+    let mut files = Database::new(BOOKS);
+    let holder = files.open();
+    files.source.statement_timeout = Duration::from_millis(200);
+    let other = files.open();
+    let mut holding = JoinSet::new();
+    let slow = format!("INSERT INTO books (title) {ENDLESS}");
+    holding.spawn(async move { call(&slow, json!({})).write().on(&holder).await });
+    let locked = async {
+        loop {
+            let write = call("UPDATE books SET stock = 1", json!({})).write();
+            if let Err(error) = write.on(&other).await {
+                return (error.class(), error.public().to_owned());
+            }
+        }
+    };
+    let (class, public) = timeout(SOON, locked).await.unwrap();
+    assert_eq!((class, public.as_str()), (FailureClass::Busy, "source `db` is locked by another writer"));
+    // Readers do not wait for the writer.
+    assert_eq!(rows(&other, "SELECT count(*) AS n FROM books").await, r#"[{"n":2}]"#);
+    holding.abort_all();
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_usable_is_told_by_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    std::fs::write(place("text.db"), "this is certainly not a database file, but text ".repeat(99)).unwrap();
+    std::fs::write(place("bad.sql"), "CREATE TABLE t (a); INSERT INTO nowhere VALUES (1);").unwrap();
+    std::fs::create_dir(place("folder.db")).unwrap();
+    let table = [
+        ("none.db", None, "the database file does not exist"),
+        ("no/such/none.db", None, "the folder of the database file does not exist"),
+        ("no/such/none.db", Some("bad.sql"), "the folder of the database file does not exist"),
+        ("text.db", None, "the file is not a database"),
+        ("folder.db", None, "the database file cannot be opened"),
+        ("new.db", Some("none.sql"), "its `init` script cannot be read"),
+        ("new.db", Some("bad.sql"), "its `init` script failed"),
+    ];
+    for (path, init, what) in table {
+        let database = Database::new("").at(place(path), init.map(place)).open();
+        let (class, public) = failure(&database, call("SELECT 1", json!({}))).await;
+        assert_eq!(class, FailureClass::Unreachable);
+        assert_eq!(public, format!("source `db` is not available: {what}"));
+        assert_eq!(database.ready().await.unwrap_err().public(), public);
+    }
+    assert!(!place("new.db").exists(), "a script that fails leaves no database");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "and no draft");
+}
+
+#[tokio::test]
+async fn a_database_that_appears_is_used_and_one_that_goes_is_missed() {
+    let database = Database::new(BOOKS);
+    let path = database.folder.path().join("data.db");
+    let late = Database::new("").at(path.clone(), None).open();
+    assert!(late.ready().await.is_err());
+    database.open().ready().await.unwrap();
+    late.ready().await.unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert!(late.ready().await.is_err());
+}
+
+#[tokio::test]
+async fn of_many_that_fill_a_database_one_is_enough() {
+    let database = Database::new(BOOKS);
+    let upstreams: Vec<_> = (0..2).map(|_| Arc::new(database.open())).collect();
+    let mut calls = JoinSet::new();
+    for number in 0..20 {
+        let upstream = Arc::clone(&upstreams[number % 2]);
+        calls.spawn(async move { rows(&upstream, "SELECT count(*) AS n FROM books").await });
+    }
+    assert_eq!(timeout(SOON, calls.join_all()).await.unwrap(), [r#"[{"n":2}]"#; 20]);
+    assert_eq!(database.files(), ["data.db", "seed.sql"]);
+}

@@ -1,0 +1,16 @@
+//! The one test binary: a module per subject, so that everything is linked once.
+
+#![cfg(test)]
+
+mod check_fixtures;
+mod cli;
+mod examples;
+mod floors;
+mod generated;
+mod rest;
+mod serve;
+mod sql;
+mod support;
+mod tidy;
+mod tree;
+mod wire;

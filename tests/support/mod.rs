@@ -1,0 +1,54 @@
+//! What scenarios over real sockets are made of: a stand-in upstream, a served bridge, and a
+//! client that sends exactly the bytes it is told to.
+
+mod bridge;
+mod http;
+mod upstream;
+
+pub(crate) use bridge::{Served, serve};
+pub(crate) use http::{Post, Response, raw};
+pub(crate) use upstream::{Upstream, upstream};
+
+use std::collections::BTreeMap;
+
+use mcp_bridge::yaml::Variables;
+
+/// The environment of a test: these variables and no files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fixed(BTreeMap<String, String>);
+
+impl Fixed {
+    pub(crate) fn new(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+}
+
+impl Variables for Fixed {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+
+    fn file(&self, _: &std::path::Path, _: &str) -> Result<String, String> {
+        Err("there are no files in this test".into())
+    }
+}
+
+/// Starts a task of a test.
+#[expect(clippy::disallowed_methods, reason = "tests have no telemetry to go through")]
+pub(crate) fn spawn<F>(task: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(task)
+}
+
+/// Waits until a condition holds, for ten seconds at most.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let end = tokio::time::timeout(std::time::Duration::from_secs(10), patience).await;
+    assert!(end.is_ok(), "{what} did not happen");
+}
