@@ -25,6 +25,7 @@ const EXPECTED: &str = "expected.txt";
 
 /// What the environment of the fixtures holds.
 const VARIABLES: &[(&str, &str)] = &[
+    ("BRACES", "{{not_a_template}}"),
     ("NUMBER", "50"),
     ("WORD", "plenty"),
     ("SHOP_KEY", "sesame-key-of-the-environment"),
@@ -35,7 +36,7 @@ const VARIABLES: &[(&str, &str)] = &[
 
 /// How every secret in the fixtures begins, whether it is written there or comes from a variable
 /// or a file, and two that cannot begin so.
-const SECRETS: &[&str] = &["sesame-", "hunter2-in-the-url", "12345678901234567890 "];
+const SECRETS: &[&str] = &["sesame-", "hunter2-in-the-url", "9876543210987654321"];
 
 /// Codes that no fixture can show, with the reason.
 const ELSEWHERE: &[(Code, &str)] = &[
@@ -90,8 +91,8 @@ fn diagnose(case: &Path) -> (FileSet, Diagnostics) {
         match String::from_utf8(fs::read(&path).unwrap()) {
             Ok(text) => drop(files.add(name(&path), text)),
             Err(_) => {
-                let relative = Path::new(FOLDER).join(name(case)).join(name(&path));
-                diagnostics.append(load::load(&[relative]).unwrap().1);
+                let relative = format!("{FOLDER}/{}/{}", name(case), name(&path));
+                diagnostics.append(load::load(&[relative.into()]).unwrap().1);
             }
         }
     }
@@ -152,27 +153,30 @@ fn every_fixture_is_told_as_expected() {
 
 #[test]
 fn a_fixture_shows_the_code_it_is_named_after_and_a_clean_one_none() {
+    let mut odd = Vec::new();
     for case in cases() {
         let (_, diagnostics) = diagnose(&case);
         let codes: BTreeSet<_> = diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
         let name = name(&case);
         let first = name.split('-').next().unwrap();
-        if first == "clean" {
-            assert!(codes.is_empty(), "{name} has {codes:?}");
-        } else if first.starts_with("MB") {
-            assert!(codes.contains(first), "{name} has {codes:?}");
+        let fits = match first {
+            "clean" => codes.is_empty(),
+            code => !code.starts_with("MB") || codes.contains(code),
+        };
+        if !fits {
+            odd.push(format!("{name} has {codes:?}"));
         }
     }
+    assert!(odd.is_empty(), "\n{}\n", odd.join("\n"));
 }
 
 #[test]
 fn every_code_has_a_fixture() {
     let shown: BTreeSet<Code> =
         cases().iter().flat_map(|case| diagnose(case).1.iter().map(|it| it.code).collect::<Vec<_>>()).collect();
-    for code in Code::ALL {
-        let elsewhere = ELSEWHERE.iter().any(|(known, _)| known == code);
-        assert!(shown.contains(code) != elsewhere, "{}: a fixture, or a reason why there is none", code.as_str());
-    }
+    let elsewhere = |code: &Code| ELSEWHERE.iter().any(|(known, _)| known == code);
+    let odd: Vec<_> = Code::ALL.iter().filter(|code| shown.contains(code) == elsewhere(code)).collect();
+    assert!(odd.is_empty(), "a fixture or a reason why there is none, and not both: {odd:?}");
 }
 
 #[test]
@@ -225,12 +229,22 @@ impl Numbers {
     }
 }
 
-/// Text that is almost a bridge file: the beginning of one, or one with some characters changed.
+/// Text that is almost a bridge file: the beginning of one, or one with a bit or some
+/// characters changed.
 fn broken(text: &str, numbers: &mut Numbers) -> String {
     let mut chars: Vec<char> = text.chars().collect();
-    if numbers.below(3) == 0 {
-        chars.truncate(numbers.below(chars.len()));
-        return chars.into_iter().collect();
+    match numbers.below(4) {
+        0 => {
+            chars.truncate(numbers.below(chars.len()));
+            return chars.into_iter().collect();
+        }
+        1 if !text.is_empty() => {
+            let mut bytes = text.as_bytes().to_vec();
+            let at = numbers.below(bytes.len());
+            bytes[at] ^= 1 << numbers.below(8);
+            return String::from_utf8_lossy(&bytes).into_owned();
+        }
+        _ => {}
     }
     let odd: Vec<char> = "{}[]:-,&*!|>'\"%@`#?$<\\/\t\n\r \0\u{85}\u{2028}\u{feff}ü🐢09:;.~=xA".chars().collect();
     for _ in 0..=numbers.below(4) {

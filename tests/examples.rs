@@ -57,7 +57,7 @@ async fn the_bookstore_answers_offline() {
     let read = |name: &str| fs::read_to_string(root.join(name)).expect("a shipped file");
     let (bridge, seed) = (read("bookstore.yaml"), read("bookstore.sql"));
     let shop = serve(&[("bookstore.yaml", &bridge), ("bookstore.sql", &seed)], &[]).await;
-    let found = shop.call("find_books", &json!({ "words": "the", "limit": 3 })).await["structuredContent"].clone();
+    let found = shop.call("find_books", &json!({ "text": "the", "limit": 3 })).await["structuredContent"].clone();
     let id = found["rows"][0]["book_id"].clone();
     assert!(id.is_u64(), "{found}");
     let book = shop.call("get_book", &json!({ "book_id": id })).await["structuredContent"].clone();

@@ -144,7 +144,7 @@ async fn values_keep_their_types_and_absent_ones_are_left_out() {
         let sent = serde_json::from_str::<Value>(&seen.body).unwrap_or(Value::Null);
         assert_eq!(sent, body, "{tool} {arguments}");
     }
-    assert_eq!(api.last().header("x-note"), Some("note "));
+    assert_eq!(api.last().header("x-note"), Some("note"));
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn no_argument_leaves_its_place() {
     for (one, rest, target) in [
         ("a/b", "x", Some("/echo/v-a%2Fb.json/x?version=2")),
         ("ü ?#%", "src/main.rs", Some("/echo/v-%C3%BC%20%3F%23%25.json/src/main.rs?version=2")),
-        ("..", "x", Some("/echo/v-...json/x?version=2")),
+        ("..", "x", None),
         ("a", "../x", None),
         ("a", "x/%2e%2e/y", None),
         ("a", "x/%252e%252e", None),

@@ -16,7 +16,7 @@ use crate::{
 const SHORTEST_KEY: usize = 20;
 
 /// Builds the server's settings.
-pub(super) fn server(written: &Written, sources: &Sources, context: &mut Context<'_>) -> Server {
+pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     let at = Pointer::root().at("server");
     let mut server = Server::default();
     if let Some(listen) = &written.listen {
@@ -44,9 +44,6 @@ pub(super) fn server(written: &Written, sources: &Sources, context: &mut Context
     }
     if let Some(keys) = written.auth.as_ref().and_then(|auth| auth.api_keys.as_ref()) {
         server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
-        if keys.header.is_none() {
-            refuse_key_forwarding(sources, context);
-        }
     }
     if !server.listen.ip().is_loopback() && server.api_keys.is_none() && server.public == Public::Guarded {
         let span = context.value(&at.at("listen"));
@@ -132,7 +129,10 @@ fn proof(key: &WrittenKey, at: &Pointer, context: &mut Context<'_>) -> Option<Ke
 }
 
 /// With keys in `Authorization`, passing that header on would hand our own key to the upstream.
-fn refuse_key_forwarding(sources: &Sources, context: &mut Context<'_>) {
+pub(super) fn refuse_key_forwarding(server: &Server, sources: &Sources, context: &mut Context<'_>) {
+    if server.api_keys.as_ref().is_none_or(|keys| keys.header.is_some()) {
+        return;
+    }
     let passing: Vec<String> =
         sources.passing().filter(|(_, from)| *from == "authorization").map(|(name, _)| name.to_owned()).collect();
     for name in passing {

@@ -69,24 +69,31 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
     let mut plan = Plan::default();
     let mut vault = Vault::default();
     names::check(&documents, &mut diagnostics);
+    let mut sources = Vec::with_capacity(documents.len());
     for (at, document) in documents.iter().enumerate() {
-        let context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
-        build(document, BridgeId(at), context, &mut plan);
+        let mut context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
+        sources.push(build(document, BridgeId(at), &mut context, &mut plan));
+    }
+    // Which file holds the keys is known only after all of them.
+    for (document, sources) in documents.iter().zip(&sources) {
+        let mut context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
+        access::refuse_key_forwarding(&plan.server, sources, &mut context);
     }
     diagnostics.sort(files);
     let plan = (!diagnostics.has_errors()).then_some((plan, vault));
     Checked { plan, diagnostics }
 }
 
-fn build(document: &Document, id: BridgeId, mut context: Context<'_>, plan: &mut Plan) {
+fn build(document: &Document, id: BridgeId, context: &mut Context<'_>, plan: &mut Plan) -> source::Sources {
     let file = &document.file;
-    let sources = source::build(file, id, &mut context, &mut plan.sources);
+    let sources = source::build(file, id, context, &mut plan.sources);
     for (name, tool) in &file.tools {
-        plan.tools.extend(tool::build(name, tool, &sources, &mut context));
+        plan.tools.extend(tool::build(name, tool, &sources, context));
     }
-    sources.advise_on_unused(&mut context);
+    sources.advise_on_unused(context);
     plan.bridges.push(tool::bridge(file));
     if let Some(server) = &file.server {
-        plan.server = access::server(server, &sources, &mut context);
+        plan.server = access::server(server, context);
     }
+    sources
 }

@@ -18,6 +18,7 @@ use crate::{
 #[must_use]
 pub fn walk(root: &Node, schema: &Value) -> (Option<Value>, Diagnostics) {
     let mut walker = Walker { schema, diagnostics: Diagnostics::new() };
+    walker.hide_credentials(root);
     let value = walker.value(root, schema, Place { name: "the file", span: root.span });
     (value, walker.diagnostics)
 }
@@ -73,7 +74,7 @@ impl<'a> Walker<'a> {
                     self.diagnostics.push(Diagnostic::error(Code::NotYet, entry.key.span, message));
                     continue;
                 }
-                self.advise_on_secret(entry, schema);
+                self.guard_secret(entry, schema);
                 if let Some(value) = self.value(&entry.value, schema, inner) {
                     result.insert(name.to_owned(), value);
                 }
@@ -82,6 +83,10 @@ impl<'a> Walker<'a> {
                     result.insert(name.to_owned(), value);
                 }
             } else {
+                if properties.is_some_and(|all| all.values().any(|schema| is_set(schema, "x-secret"))) {
+                    // A misspelt key beside secrets most likely holds one.
+                    self.diagnostics.hide(entry.value.span);
+                }
                 self.unknown_key(entry, properties, place);
             }
         }
@@ -262,7 +267,7 @@ impl<'a> Walker<'a> {
             Some(expected) => expected.to_owned(),
             None => wanted.iter().map(|kind| kind_in_words(kind)).collect::<Vec<_>>().join(" or "),
         };
-        let found = found(node);
+        let found = if self.diagnostics.is_hidden(node.span) { "that".into() } else { found(node) };
         let message = format!("{} must be {expected}, not {found}", quoted(place.name));
         let span = if node.span.range().is_empty() { place.span } else { node.span };
         let fault = Diagnostic::error(Code::WrongType, span, message);
@@ -302,10 +307,28 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// An address with a password in it is not shown, wherever it stands.
+    fn hide_credentials(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Scalar(scalar) => {
+                let address = scalar.text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+                if address.is_some_and(|authority| authority.contains('@')) {
+                    self.diagnostics.hide(node.span);
+                }
+            }
+            Kind::List(items) => items.iter().for_each(|item| self.hide_credentials(item)),
+            Kind::Map(entries) => entries.iter().for_each(|entry| self.hide_credentials(&entry.value)),
+        }
+    }
+
     /// Definitions carry no secrets: whoever reads the file would have them.
-    fn advise_on_secret(&mut self, entry: &Entry, schema: &'a Value) {
+    fn guard_secret(&mut self, entry: &Entry, schema: &'a Value) {
+        if !is_set(schema, "x-secret") && !is_set(self.resolve(schema), "x-secret") {
+            return;
+        }
+        self.diagnostics.hide(entry.value.span);
         let literal = entry.value.scalar().is_some_and(|scalar| !scalar.interpolated && !scalar.text.is_empty());
-        if literal && is_set(self.resolve(schema), "x-secret") || literal && is_set(schema, "x-secret") {
+        if literal {
             let message = format!("`{}` is a secret written into the file", entry.key.value);
             let advice = Diagnostic::warning(Code::LiteralSecret, entry.value.span, message);
             self.diagnostics

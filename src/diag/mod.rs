@@ -4,7 +4,9 @@ mod code;
 pub mod render;
 mod suggest;
 
-use crate::text::{FileSet, Span};
+use std::borrow::Cow;
+
+use crate::text::{FileId, FileSet, Span};
 
 pub use code::Code;
 pub use suggest::closest;
@@ -134,6 +136,7 @@ impl Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
+    hidden: Vec<Span>,
 }
 
 impl Diagnostics {
@@ -151,6 +154,39 @@ impl Diagnostics {
     /// Adds all of another stage.
     pub fn append(&mut self, mut other: Self) {
         self.all.append(&mut other.all);
+        self.hidden.append(&mut other.hidden);
+    }
+
+    /// Keeps a stretch of a file from being shown: a secret that somebody wrote into it.
+    pub fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
+    }
+
+    /// The text of a file with asterisks in the place of what is hidden; every character that is
+    /// shown keeps its offset.
+    #[must_use]
+    pub fn shown<'a>(&self, files: &'a FileSet, file: FileId) -> Cow<'a, str> {
+        let text = files.text(file);
+        let hidden: Vec<_> = self.hidden.iter().filter(|span| span.file == file).map(|span| span.range()).collect();
+        if hidden.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(text.len());
+        for (at, character) in text.char_indices() {
+            if hidden.iter().any(|range| range.contains(&at)) && !character.is_whitespace() {
+                shown.extend(std::iter::repeat_n('*', character.len_utf8()));
+            } else {
+                shown.push(character);
+            }
+        }
+        Cow::Owned(shown)
+    }
+
+    /// Whether a stretch of a file is hidden, or a part of it.
+    #[must_use]
+    pub fn is_hidden(&self, span: Span) -> bool {
+        let overlaps = |it: &Span| it.file == span.file && it.start < span.end && span.start < it.end;
+        self.hidden.iter().any(overlaps)
     }
 
     /// How many of this severity there are.

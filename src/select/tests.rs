@@ -1,4 +1,4 @@
-//! What paths find, in which order, and which texts are no paths.
+//! Floor 2. What paths find, in which order, and which texts are no paths.
 
 use serde_json::{Value, json};
 

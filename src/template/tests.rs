@@ -1,4 +1,4 @@
-//! What templates print, read and refuse.
+//! Floor 2. What templates print, read and refuse.
 
 use serde_json::{Map, Value, json};
 

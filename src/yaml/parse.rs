@@ -26,8 +26,8 @@ pub fn parse(files: &FileSet, file: FileId) -> (Option<Node>, Diagnostics) {
         options! {
             emit_unresolved_aliases: true,
             emit_comments: false,
-            flow_nesting_limit: DEPTH_MAX,
-            block_nesting_limit: DEPTH_MAX,
+            flow_nesting_limit: 2 * DEPTH_MAX,
+            block_nesting_limit: 2 * DEPTH_MAX,
         },
     );
     let skipped = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };

@@ -22,13 +22,13 @@ pub(super) fn render(
         Colour::Plain => Renderer::plain(),
     };
     for diagnostic in diagnostics {
-        let report = report(diagnostic, files);
+        let report = report(diagnostic, diagnostics, files);
         writeln!(out, "{}\n", renderer.render(&report))?;
     }
     Ok(())
 }
 
-fn report<'a>(diagnostic: &'a Diagnostic, files: &'a FileSet) -> Vec<Group<'a>> {
+fn report<'a>(diagnostic: &'a Diagnostic, all: &Diagnostics, files: &'a FileSet) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -46,7 +46,7 @@ fn report<'a>(diagnostic: &'a Diagnostic, files: &'a FileSet) -> Vec<Group<'a>> 
         }
         seen.push(file);
         let here = labels.iter().filter(|(_, label)| label.span.file == file);
-        let mut snippet = Snippet::source(files.text(file)).path(files.name(file)).fold(true);
+        let mut snippet = Snippet::source(all.shown(files, file)).path(files.name(file)).fold(true);
         for (kind, label) in here {
             snippet = snippet.annotation(kind.span(marked(files, label)).label(words(&label.message)));
         }
@@ -55,7 +55,7 @@ fn report<'a>(diagnostic: &'a Diagnostic, files: &'a FileSet) -> Vec<Group<'a>> 
     let mut groups = Vec::new();
     let mut patches = Vec::new();
     for help in &diagnostic.help {
-        match patch(help, files) {
+        match patch(help, all, files) {
             Some(group) => patches.push(group),
             None => main = main.element(Level::HELP.message(normalize_untrusted_str(&help.message))),
         }
@@ -65,9 +65,9 @@ fn report<'a>(diagnostic: &'a Diagnostic, files: &'a FileSet) -> Vec<Group<'a>> 
     groups
 }
 
-fn patch<'a>(help: &'a Help, files: &'a FileSet) -> Option<Group<'a>> {
-    let (span, text) = help.replacement.as_ref()?;
-    let snippet = Snippet::source(files.text(span.file)).path(files.name(span.file)).fold(true);
+fn patch<'a>(help: &'a Help, all: &Diagnostics, files: &'a FileSet) -> Option<Group<'a>> {
+    let (span, text) = help.replacement.as_ref().filter(|(span, _)| !all.is_hidden(*span))?;
+    let snippet = Snippet::source(all.shown(files, span.file)).path(files.name(span.file)).fold(true);
     let patch = snippet.patch(Patch::new(span.range(), normalize_untrusted_str(text)));
     Some(Level::HELP.secondary_title(normalize_untrusted_str(&help.message)).element(patch))
 }

@@ -14,8 +14,11 @@ pub(super) fn render(diagnostics: &Diagnostics, files: &FileSet, out: &mut dyn i
         .iter()
         .map(|diagnostic| {
             let help = diagnostic.help.iter().map(|help| {
-                let replacement =
-                    help.replacement.as_ref().map(|(span, text)| json!({ "at": place(files, *span), "text": text }));
+                let replacement = help
+                    .replacement
+                    .as_ref()
+                    .filter(|(span, _)| !diagnostics.is_hidden(*span))
+                    .map(|(span, text)| json!({ "at": place(files, *span), "text": text }));
                 json!({ "message": help.message, "replacement": replacement })
             });
             json!({

@@ -1,4 +1,4 @@
-//! Requests as they arrive at a stand-in, and answers as they are read from one.
+//! Floor 5. Requests as they arrive at a stand-in, and answers as they are read from one.
 
 mod stand_in;
 

@@ -1,4 +1,4 @@
-//! What a database source does, on real files.
+//! Floor 5. What a database source does, on real files.
 
 mod life;
 mod values;

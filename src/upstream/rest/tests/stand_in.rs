@@ -1,4 +1,4 @@
-//! Servers in this process that stand in for an API.
+//! Floor 5. Servers in this process that stand in for an API.
 
 use std::sync::{Arc, Mutex};
 

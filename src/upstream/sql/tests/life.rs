@@ -1,4 +1,4 @@
-//! Connections and files: what happens when calls, time or the database go away.
+//! Floor 5. Connections and files: what happens when calls, time or the database go away.
 
 use tokio::{task::JoinSet, time::timeout};
 

@@ -1,4 +1,4 @@
-//! What goes in and what comes out.
+//! Floor 5. What goes in and what comes out.
 
 use serde_json::{Value, json};
 
