@@ -120,7 +120,10 @@ async fn a_key_in_its_own_header_leaves_authorization_to_the_caller() {
     let post = server.post(&call("whoami", &json!({}))).header("x-api-key", KEY).header("authorization", "Bearer mine");
     assert_eq!(post.send(server.address).await.json()["result"].get("isError"), None);
     assert_eq!(api.last().header("authorization"), Some("Bearer mine"));
-    // The key in Authorization is ours, so there is nothing to pass on.
+    // A key of ours is not passed on, whichever header it stands in.
+    let post = server.post(&call("whoami", &json!({}))).header("x-api-key", KEY);
+    let post = post.header("authorization", &format!("Bearer {KEY}"));
+    assert_eq!(post.send(server.address).await.json()["result"]["isError"], true);
     let post = server.post(&call("whoami", &json!({}))).header("authorization", &format!("Bearer {KEY}"));
     let answer = post.send(server.address).await.json();
     assert_eq!(answer["result"]["isError"], true);

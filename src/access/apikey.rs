@@ -40,14 +40,8 @@ pub struct Presented<'a> {
 /// Who is calling.
 #[derive(Debug)]
 pub enum Verdict<'a> {
-    /// Somebody known. `carrier` is the header that held the key of this server: it is not the
-    /// caller's to pass on.
-    Known {
-        /// The caller.
-        principal: &'a Arc<Principal>,
-        /// The header that held the key.
-        carrier: Option<&'a str>,
-    },
+    /// Somebody known.
+    Known(&'a Arc<Principal>),
     /// No credential was sent.
     Missing,
     /// A credential was sent, and it is not one of ours.
@@ -89,32 +83,37 @@ impl Authenticator {
     /// `Authorization` beside it is the caller's, for the upstream.
     #[must_use]
     pub fn identify(&self, presented: Presented<'_>) -> Verdict<'_> {
-        let Some(keys) = &self.keys else {
-            return Verdict::Known { principal: &self.anonymous, carrier: None };
-        };
-        let (given, carrier) = match (presented.header, presented.authorization) {
-            (Some(key), _) => (key, self.header.as_deref()),
-            (None, Some(authorization)) => match bearer(authorization) {
-                Some(key) => (key, Some("authorization")),
-                None => return Verdict::Invalid,
-            },
+        if self.keys.is_none() {
+            return Verdict::Known(&self.anonymous);
+        }
+        let given = match (presented.header, presented.authorization) {
+            (Some(key), _) => Some(key),
+            (None, Some(authorization)) => bearer(authorization),
             (None, None) => return Verdict::Missing,
         };
+        given.and_then(|given| self.find(given)).map_or(Verdict::Invalid, Verdict::Known)
+    }
+
+    /// Whether a header's value is a key of this server, with or without a scheme. Such a value
+    /// is not the caller's to pass on, whichever header it stands in.
+    #[must_use]
+    pub fn is_key(&self, value: &[u8]) -> bool {
+        self.find(value.trim_ascii()).is_some() || bearer(value).is_some_and(|token| self.find(token).is_some())
+    }
+
+    fn find(&self, given: &[u8]) -> Option<&Arc<Principal>> {
         if given.is_empty() || given.len() > LONGEST {
-            return Verdict::Invalid;
+            return None;
         }
         let digest: [u8; 32] = Sha256::digest(given).into();
         // Every key is compared, whichever fits.
         let mut found = None;
-        for key in keys {
+        for key in self.keys.iter().flatten() {
             if bool::from(key.digest.ct_eq(&digest)) {
                 found = Some(&key.principal);
             }
         }
-        match found {
-            Some(principal) => Verdict::Known { principal, carrier },
-            None => Verdict::Invalid,
-        }
+        found
     }
 }
 
@@ -145,16 +144,16 @@ mod tests {
             let presented =
                 Presented { authorization: authorization.map(str::as_bytes), header: header.map(str::as_bytes) };
             match all.identify(presented) {
-                Verdict::Known { principal, carrier } => format!("{} by {}", principal.name(), carrier.unwrap_or("-")),
+                Verdict::Known(principal) => principal.name().to_owned(),
                 Verdict::Missing => "missing".into(),
                 Verdict::Invalid => "invalid".into(),
             }
         };
         for (authorization, header, expected) in [
-            (Some("Bearer first-key-of-the-test"), None, "one by authorization"),
-            (Some("bearer  second-key-of-the-test "), None, "two by authorization"),
-            (None, Some("second-key-of-the-test"), "two by x-api-key"),
-            (Some("Bearer of-the-upstream"), Some("first-key-of-the-test"), "one by x-api-key"),
+            (Some("Bearer first-key-of-the-test"), None, "one"),
+            (Some("bearer  second-key-of-the-test "), None, "two"),
+            (None, Some("second-key-of-the-test"), "two"),
+            (Some("Bearer of-the-upstream"), Some("first-key-of-the-test"), "one"),
             (Some("Bearer first-key-of-the-test"), Some("wrong"), "invalid"),
             (Some("Basic first-key-of-the-test"), None, "invalid"),
             (Some("Bearer first-key-of-the-tes"), None, "invalid"),
@@ -162,6 +161,14 @@ mod tests {
             (None, None, "missing"),
         ] {
             assert_eq!(told(authorization, header), expected, "{authorization:?} {header:?}");
+        }
+        for (value, ours) in [
+            ("first-key-of-the-test", true),
+            ("Bearer second-key-of-the-test", true),
+            ("Bearer of-the-upstream", false),
+            ("", false),
+        ] {
+            assert_eq!(all.is_key(value.as_bytes()), ours, "{value}");
         }
     }
 }

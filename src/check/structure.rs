@@ -133,6 +133,12 @@ impl<'a> Walker<'a> {
 
     fn unknown_key(&mut self, entry: &Entry, properties: Option<&'a Map<String, Value>>, place: Place<'_>) {
         let name = entry.key.value.as_str();
+        let empty = entry.value.scalar().is_some_and(|scalar| scalar.text.is_empty() && scalar.style == Style::Plain);
+        if empty && name.contains(' ') {
+            let fault = Diagnostic::error(Code::UnknownKey, entry.key.span, "inside of `{ }` a comma ends a text");
+            self.diagnostics.push(fault.help("put quotes around the whole text before it"));
+            return;
+        }
         let known: Vec<&str> = properties.iter().flat_map(|all| all.keys()).map(String::as_str).collect();
         let message = format!("{} has no key `{name}`", quoted(place.name));
         let fault = Diagnostic::error(Code::UnknownKey, entry.key.span, message);

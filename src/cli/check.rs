@@ -27,7 +27,10 @@ pub(super) fn run(options: &Options) -> Exit {
     report::print(options.format, &files, diagnostics);
     let count = files.ids().count();
     let noun = if count == 1 { "file" } else { "files" };
-    let tools = checked.plan.as_ref().map_or(String::new(), |(plan, _)| format!(", {} tools", plan.tools.len()));
+    let tools = checked.plan.as_ref().map_or(String::new(), |(plan, _)| match plan.tools.len() {
+        1 => ", 1 tool".into(),
+        tools => format!(", {tools} tools"),
+    });
     report::tell(&format!("{count} {noun}{tools}: {}", report::summary(diagnostics)));
     let denied = options.deny_warnings && diagnostics.count(Severity::Warning) > 0;
     if diagnostics.has_errors() || denied { Exit::Faulty } else { Exit::Fine }

@@ -114,10 +114,10 @@ async fn nowhere() -> Response<Body> {
 
 /// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
 /// stranger cannot make us read one (protocol.md §2.0, steps 2 to 5).
-async fn endpoint(shared: &Shared, bridge: Option<&str>, request: Request) -> Response<Body> {
+async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let (principal, carrier) = match identify(&shared.authenticator, &head.headers) {
-        Ok(known) => known,
+    let principal = match identify(&shared.authenticator, &head.headers) {
+        Ok(principal) => principal,
         Err(refused) => return refused,
     };
     if head.method != Method::POST {
@@ -131,7 +131,7 @@ async fn endpoint(shared: &Shared, bridge: Option<&str>, request: Request) -> Re
         Err(refusal) => return send(refusal.reply()),
     };
     let id = shared.requests.fetch_add(1, Ordering::Relaxed).to_string();
-    let own = OwnHeaders { all: head.headers, carrier };
+    let own = OwnHeaders { all: head.headers, shared: Arc::clone(shared) };
     // Values are shared, not copied.
     let [version, method, name, session] = [VERSION, METHOD, NAME, SESSION].map(|name| own.all.get(name).cloned());
     let protocol = Headers {
@@ -148,18 +148,15 @@ fn text(value: Option<&HeaderValue>) -> Option<&str> {
     value.and_then(|value| value.to_str().ok())
 }
 
-/// The caller's headers without the one that carried the key of this server.
+/// The caller's headers without the keys of this server.
 struct OwnHeaders {
     all: HeaderMap,
-    carrier: Option<HeaderName>,
+    shared: Arc<Shared>,
 }
 
 impl CallerHeaders for OwnHeaders {
     fn get(&self, name: &str) -> Option<&[u8]> {
-        if self.carrier.as_ref().is_some_and(|carrier| carrier == name) {
-            return None;
-        }
-        only(&self.all, name)
+        only(&self.all, name).filter(|value| !self.shared.authenticator.is_key(value))
     }
 }
 
@@ -168,19 +165,14 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     all.next().filter(|_| all.next().is_none()).map(HeaderValue::as_bytes)
 }
 
-type Known = (Arc<Principal>, Option<HeaderName>);
-
-fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Known, Response<Body>> {
+fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Arc<Principal>, Response<Body>> {
     let name = header::AUTHORIZATION.as_str();
     let presented = Presented {
         authorization: only(headers, name),
         header: authenticator.header().and_then(|name| only(headers, name)),
     };
     let (words, challenge) = match authenticator.identify(presented) {
-        Verdict::Known { principal, carrier } => {
-            let carrier = carrier.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-            return Ok((Arc::clone(principal), carrier));
-        }
+        Verdict::Known(principal) => return Ok(Arc::clone(principal)),
         // RFC 6750 §3.1: no error code when no credential was sent.
         Verdict::Missing => ("Authentication is required: send Authorization: Bearer with an API key", "Bearer"),
         Verdict::Invalid => (

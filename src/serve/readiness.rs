@@ -34,8 +34,10 @@ impl Probe {
         let listed: Vec<_> = sources
             .iter()
             .map(|source| match &source.fault {
-                None => json!({ "name": source.source, "ready": true }),
-                Some(fault) => json!({ "name": source.source, "ready": false, "fault": fault }),
+                None => json!({ "bridge": source.bridge, "name": source.source, "ready": true }),
+                Some(fault) => {
+                    json!({ "bridge": source.bridge, "name": source.source, "ready": false, "fault": fault })
+                }
             })
             .collect();
         let report = Report { ready, body: json!({ "ready": ready, "sources": listed }).to_string() };

@@ -4,8 +4,6 @@ mod error;
 pub mod rest;
 pub mod sql;
 
-use std::sync::Arc;
-
 use crate::{
     catalog::Catalog,
     plan::{Operation, Plan, SourceId, SourceKind},
@@ -28,12 +26,21 @@ pub enum Upstream {
 /// Every source of a plan, in the order of the plan.
 #[derive(Debug)]
 pub struct Upstreams {
-    all: Vec<(String, Arc<Upstream>)>,
+    all: Vec<Connected>,
+}
+
+#[derive(Debug)]
+struct Connected {
+    bridge: String,
+    name: String,
+    upstream: Upstream,
 }
 
 /// Whether a source can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
+    /// The bridge that declares the source.
+    pub bridge: String,
     /// The author's name for the source.
     pub source: String,
     /// What keeps it from being used, in words for an operator; `None` when nothing does.
@@ -53,7 +60,8 @@ impl Upstreams {
                 SourceKind::Rest(rest) => Upstream::Rest(RestUpstream::new(&source.name, rest, vault)?),
                 SourceKind::Sql(sql) => Upstream::Sql(SqlUpstream::new(&source.name, sql)),
             };
-            all.push((source.name.clone(), Arc::new(upstream)));
+            let bridge = plan.bridges.get(source.bridge.0).map_or(String::new(), |bridge| bridge.name.clone());
+            all.push(Connected { bridge, name: source.name.clone(), upstream });
         }
         Ok(Self { all })
     }
@@ -61,18 +69,18 @@ impl Upstreams {
     /// The source an id of the plan stands for.
     #[must_use]
     pub fn get(&self, id: SourceId) -> Option<&Upstream> {
-        self.all.get(id.index()).map(|(_, upstream)| &**upstream)
+        self.all.get(id.index()).map(|connected| &connected.upstream)
     }
 
     /// Asks every database whether it answers. REST bases are not asked: a call to them may
     /// cost money or count against a quota.
     pub async fn readiness(&self) -> Vec<Readiness> {
-        let asked = self.all.iter().map(async |(name, upstream)| {
-            let fault = match &**upstream {
+        let asked = self.all.iter().map(async |Connected { bridge, name, upstream }| {
+            let fault = match upstream {
                 Upstream::Sql(sql) => sql.ready().await.err().map(|error| error.public().to_owned()),
                 Upstream::Rest(_) => None,
             };
-            Readiness { source: name.clone(), fault }
+            Readiness { bridge: bridge.clone(), source: name.clone(), fault }
         });
         futures_util::future::join_all(asked).await
     }
