@@ -39,12 +39,8 @@ const VARIABLES: &[(&str, &str)] = &[
 const SECRETS: &[&str] = &["sesame-", "hunter2-in-the-url", "9876543210987654321"];
 
 /// Codes that no fixture can show, with the reason.
-const ELSEWHERE: &[(Code, &str)] = &[
-    (Code::Unreadable, "a path that is not there ends the run: `paths_that_cannot_be_read_end_the_run`"),
-    (Code::FileTooLarge, "the project keeps no file that large: `a_file_that_is_too_large_is_told`"),
-    (Code::TooManyFiles, "the project keeps no thousand files: `paths_that_cannot_be_read_end_the_run`"),
-    (Code::NoFiles, "a folder without a file is none to git: `paths_that_cannot_be_read_end_the_run`"),
-];
+const ELSEWHERE: &[(Code, &str)] =
+    &[(Code::FileTooLarge, "the project keeps no file that large: `a_file_that_is_too_large_is_told`")];
 
 /// A fixed environment: variables by name, files from the folder of the fixture.
 struct Fixed<'a> {
@@ -88,12 +84,11 @@ fn diagnose(case: &Path) -> (FileSet, Diagnostics) {
     let mut files = FileSet::new();
     let mut diagnostics = Diagnostics::new();
     for path in bridge_files(case) {
-        match String::from_utf8(fs::read(&path).unwrap()) {
-            Ok(text) => drop(files.add(name(&path), text)),
-            Err(_) => {
-                let relative = format!("{FOLDER}/{}/{}", name(case), name(&path));
-                diagnostics.append(load::load(&[relative.into()]).unwrap().1);
-            }
+        if let Ok(text) = String::from_utf8(fs::read(&path).unwrap()) {
+            files.add(name(&path), text);
+        } else {
+            let relative = format!("{FOLDER}/{}/{}", name(case), name(&path));
+            diagnostics.append(load::load(&[relative.into()]).unwrap().1);
         }
     }
     diagnostics.append(check(&files, &Fixed { folder: case }).diagnostics);

@@ -13,6 +13,7 @@ use crate::secret::Secret;
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Address and port. Default: `127.0.0.1:8080`. Any other than a loopback address needs `auth`.
+    #[schemars(extend("x-expected" = "an address and port such as `127.0.0.1:8080`"))]
     pub listen: Option<String>,
     /// The address that clients use, when it differs from `listen`.
     pub public_url: Option<String>,

@@ -124,9 +124,9 @@ mod tests {
     #[test]
     fn amounts_are_read_with_their_units() {
         assert_eq!(Duration::parse("500ms").map(|it| it.0), Some(time::Duration::from_millis(500)));
-        assert_eq!(Duration::parse("24h").map(|it| it.0), Some(time::Duration::from_secs(86_400)));
+        assert_eq!(Duration::parse("24h").map(|it| it.0), Some(time::Duration::from_hours(24)));
         assert_eq!(ByteSize::parse("64KiB"), Some(ByteSize(65_536)));
-        assert_eq!(Rate::parse("30/min"), Some(Rate { count: 30, per: time::Duration::from_secs(60) }));
+        assert_eq!(Rate::parse("30/min"), Some(Rate { count: 30, per: time::Duration::from_mins(1) }));
         for text in ["", "10", "s", "10 s", "-1s", "1.5h", "10d", "99999999999999999999s"] {
             assert!(Duration::parse(text).is_none(), "{text}");
             assert!(ByteSize::parse(text).is_none(), "{text}");

@@ -20,14 +20,7 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     let at = Pointer::root().at("server");
     let mut server = Server::default();
     if let Some(listen) = &written.listen {
-        match address(listen) {
-            Some(address) => server.listen = address,
-            None => {
-                let span = context.value(&at.at("listen"));
-                let fault = Diagnostic::error(Code::Address, span, format!("`{listen}` is not an address and port"));
-                context.push(fault.help("write `127.0.0.1:8080`, or `0.0.0.0:8080` for every address"));
-            }
-        }
+        server.listen = self::listen(listen, &at.at("listen"), context).unwrap_or(server.listen);
     }
     server.allowed_hosts = written.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
     for (index, origin) in written.allowed_origins.iter().enumerate() {
@@ -45,12 +38,31 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     if let Some(keys) = written.auth.as_ref().and_then(|auth| auth.api_keys.as_ref()) {
         server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
     }
-    if !server.listen.ip().is_loopback() && server.api_keys.is_none() && server.public == Public::Guarded {
+    let auth = at.at("auth");
+    let is_told = (written.auth.is_none() && context.has(&auth))
+        || !context.names(&auth).is_empty()
+        || context.is_lost(written.unsafe_public.as_ref(), &at.at("unsafe_public"));
+    let is_open = server.api_keys.is_none() && server.public == Public::Guarded;
+    if is_open && !is_told && !server.listen.ip().is_loopback() {
         let span = context.value(&at.at("listen"));
         let fault = Diagnostic::error(Code::Open, span, "anybody who reaches this address could call the tools");
         context.push(fault.help("add `auth:`, listen on 127.0.0.1, or say `unsafe_public: true`"));
     }
     server
+}
+
+fn listen(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<SocketAddr> {
+    let address = address(text);
+    if address.is_none() {
+        let span = context.value(at);
+        let fault = Diagnostic::error(Code::Address, span, format!("`{text}` is not an address and port"));
+        let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+        context.push(match port {
+            Ok(port) => fault.replace(format!("write `127.0.0.1:{port}`"), span, format!("127.0.0.1:{port}")),
+            Err(_) => fault.help("write `127.0.0.1:8080`, or `0.0.0.0:8080` for every address"),
+        });
+    }
+    address
 }
 
 /// Reads an address and port; `localhost` is understood.
@@ -63,13 +75,16 @@ pub(super) fn address(text: &str) -> Option<SocketAddr> {
 fn public_url(text: &str, at: &Pointer, server: &mut Server, context: &mut Context<'_>) {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(host) = url.as_ref().and_then(Url::host_str) else {
-        context.fault(Code::Address, at, "write the address that clients use: `https://mcp.example.com`");
+        let fault = Diagnostic::error(Code::Address, context.value(at), "this is not an address that clients can use");
+        context.push(fault.help("write scheme and host: `https://mcp.example.com`"));
         return;
     };
     let Some(url) = &url else { return };
     let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
     if url.scheme() == "http" && !loopback {
-        context.fault(Code::Address, at, "credentials would travel in the clear: use `https://`");
+        let scheme = context.part(at, 0.."http".len());
+        let fault = Diagnostic::error(Code::Address, context.value(at), "credentials would travel in the clear");
+        context.push(fault.replace("use `https://`", scheme, "https"));
     }
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     server.allowed_origins.push(format!("{}://{host}", url.scheme()));
@@ -82,7 +97,8 @@ fn origin(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<String>
     match printed {
         Some(printed) if printed == text.trim_end_matches('/') && printed != "null" => Some(printed),
         _ => {
-            context.fault(Code::Address, at, "write scheme and host: `https://app.example.com`");
+            let fault = Diagnostic::error(Code::Address, context.value(at), "this is not the origin of a page");
+            context.push(fault.help("write scheme and host alone: `https://app.example.com`"));
             None
         }
     }
@@ -90,8 +106,9 @@ fn origin(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<String>
 
 fn api_keys(written: &WrittenKeys, at: &Pointer, context: &mut Context<'_>) -> ApiKeys {
     let mut keys = Vec::new();
-    if written.fixed.is_empty() {
-        context.fault(Code::Open, at, "no key is declared, so nobody could call: add one under `static`");
+    if written.fixed.is_empty() && !context.is_lost(None::<&()>, &at.at("static")) {
+        let fault = Diagnostic::error(Code::Open, context.value(at), "no key is declared, so nobody could call");
+        context.push(fault.help("add one under `static`"));
     }
     for (index, key) in written.fixed.iter().enumerate() {
         let at = at.at("static").at(index);

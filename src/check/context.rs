@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::{
-    diag::{Code, Diagnostic, Diagnostics},
+    diag::{Code, Diagnostic, Diagnostics, Severity, closest},
     secret::{Secret, SecretId, Vault},
     text::{FileSet, Span},
-    yaml::{self, Node, Pointer},
+    yaml::{self, Kind, Node, Pointer},
 };
 
 /// The file under check.
@@ -40,24 +40,53 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The place of a part of the text at a pointer.
+    /// The place of a part of the text at a pointer; of the whole value where there is no text.
     pub(super) fn part(&self, pointer: &Pointer, part: Range<usize>) -> Span {
-        let Some(node) = yaml::value_at(self.root, pointer) else { return self.key(pointer) };
-        match node.scalar() {
-            Some(scalar) => scalar.place(part, node.span, self.files.slice(node.span)),
-            None => node.span,
+        let node = yaml::value_at(self.root, pointer);
+        match node.and_then(|node| Some((node, node.scalar()?))) {
+            Some((node, scalar)) if !scalar.text.is_empty() => {
+                scalar.place(part, node.span, self.files.slice(node.span))
+            }
+            Some(_) | None => self.value(pointer),
         }
     }
 
-    /// Whether the text at a pointer holds the value of a variable.
-    pub(super) fn is_interpolated(&self, pointer: &Pointer) -> bool {
-        let node = yaml::value_at(self.root, pointer);
-        node.and_then(Node::scalar).is_some_and(|scalar| scalar.interpolated)
+    /// The text of the file at a place.
+    pub(super) fn written(&self, span: Span) -> &'a str {
+        self.files.slice(span)
+    }
+
+    /// The parts of the text at a pointer that are values of variables, in bytes.
+    pub(super) fn inserted(&self, pointer: &Pointer) -> &'a [Range<usize>] {
+        let scalar = yaml::value_at(self.root, pointer).and_then(Node::scalar);
+        scalar.map_or(&[], |scalar| scalar.inserted.as_slice())
     }
 
     /// Whether the file has anything at a pointer.
     pub(super) fn has(&self, pointer: &Pointer) -> bool {
         yaml::value_at(self.root, pointer).is_some()
+    }
+
+    /// Whether a mapping stands at a pointer.
+    pub(super) fn is_mapping(&self, pointer: &Pointer) -> bool {
+        yaml::value_at(self.root, pointer).is_some_and(|node| matches!(node.kind, Kind::Map(_)))
+    }
+
+    /// Whether a value that is not there was written all the same, and could not be used: it had a
+    /// fault, or its key is misspelt. That is told, and what follows from it is not worth a word.
+    pub(super) fn is_lost<T: ?Sized>(&self, value: Option<&T>, pointer: &Pointer) -> bool {
+        let Some(name) = pointer.steps().last().filter(|_| value.is_none()) else { return false };
+        self.has(pointer) || self.names(&pointer.above()).iter().any(|key| closest(key, [name.as_str()]).is_some())
+    }
+
+    /// Whether an error was found in what stands at a pointer, its key included.
+    pub(super) fn is_faulty(&self, pointer: &Pointer) -> bool {
+        let Some(node) = yaml::value_at(self.root, pointer) else { return false };
+        let whole = self.key(pointer).to(node.span);
+        let inside = |at: Span| at.file == whole.file && whole.start <= at.start && at.end <= whole.end;
+        self.diagnostics.iter().any(|diagnostic| {
+            diagnostic.severity == Severity::Error && diagnostic.primary.as_ref().is_some_and(|it| inside(it.span))
+        })
     }
 
     /// The folder that relative paths in the file start from.

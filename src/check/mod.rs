@@ -5,6 +5,7 @@
 
 mod access;
 mod context;
+mod inserted;
 mod live;
 mod names;
 mod output;
@@ -58,7 +59,7 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         diagnostics.append(faults);
         let Some(mut node) = node else { continue };
         diagnostics.append(yaml::interpolate(&mut node, files, variables));
-        let (value, faults) = structure::walk(&node, &schema);
+        let (value, faults) = structure::walk(&node, files, &schema);
         diagnostics.append(faults);
         let Some(value) = value else { continue };
         match bridge::File::deserialize(value) {

@@ -64,7 +64,8 @@ fn holds_more_than_server(document: &Document) -> bool {
 fn tool_name(name: &str, span: Span, diagnostics: &mut Diagnostics) {
     let odd = name.chars().find(|it| !it.is_ascii_alphanumeric() && *it != '_' && *it != '-');
     if let Some(odd) = odd {
-        let message = format!("`{name}` cannot be a tool's name: it holds `{odd}`");
+        let odd = if odd.is_whitespace() { "a blank".to_owned() } else { format!("`{odd}`") };
+        let message = format!("`{name}` cannot be a tool's name: it holds {odd}");
         let fault = Diagnostic::error(Code::ToolName, span, message);
         diagnostics.push(fault.help("use letters, digits, `_` and `-`"));
     } else if name.is_empty() || name.len() > LONGEST_NAME {

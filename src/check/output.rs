@@ -2,7 +2,7 @@
 
 use super::{
     context::Context,
-    params::Params,
+    params::{self, Params},
     templates::{self, Stage},
 };
 use crate::{
@@ -52,8 +52,7 @@ pub(super) fn build(
             let fault = Diagnostic::error(Code::Output, span, "the root of an output schema is `type: object`");
             context.push(fault.help("a list is sent as `{\"items\": […]}`, a single value as `{\"result\": …}`"));
         } else if let Err(error) = crate::schema::Output::compile(&serde_json::Value::Object(schema.clone())) {
-            let at = at.at("schema").below(&error.pointer);
-            context.fault(Code::Output, &at, error.message);
+            params::schema_fault(Code::Output, &error, &at.at("schema").below(&error.pointer), context);
         }
     }
     Output {

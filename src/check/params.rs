@@ -3,12 +3,12 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::context::Context;
+use super::{context::Context, templates};
 use crate::{
     bridge::{Like, Param, ParamSpec, Tool, Type},
-    diag::{Code, Diagnostic},
+    diag::{Code, Diagnostic, closest},
     plan::{Bound, CallerPart},
-    schema::{Arguments, lint},
+    schema::{Arguments, SchemaError, lint},
     yaml::Pointer,
 };
 
@@ -16,6 +16,31 @@ const FORMATS: [&str; 10] =
     ["date", "date-time", "time", "duration", "uuid", "email", "uri", "decimal", "int64", "byte"];
 /// Names that templates use for something else.
 const TAKEN: [&str; 5] = ["args", "caller", "steps", "now", "request"];
+/// What the keywords of JSON Schema accept.
+const ACCEPTED: [(&str, &str); 22] = [
+    ("type", "string, integer, number, boolean, array or object"),
+    ("pattern", "a valid regular expression without look-around and back-references"),
+    ("enum", "a list of values"),
+    ("examples", "a list of values"),
+    ("required", "a list of names"),
+    ("properties", "a mapping from names to schemas"),
+    ("additionalProperties", "true, false or a schema"),
+    ("items", "a schema"),
+    ("anyOf", "a list of schemas"),
+    ("allOf", "a list of schemas"),
+    ("oneOf", "a list of schemas"),
+    ("minimum", "a number"),
+    ("maximum", "a number"),
+    ("exclusiveMinimum", "a number"),
+    ("exclusiveMaximum", "a number"),
+    ("multipleOf", "a number above 0"),
+    ("minLength", "a whole number from 0"),
+    ("maxLength", "a whole number from 0"),
+    ("minItems", "a whole number from 0"),
+    ("maxItems", "a whole number from 0"),
+    ("uniqueItems", "true or false"),
+    ("description", "text"),
+];
 /// How deep a param may describe what is inside of it.
 const DEPTH_MAX: usize = 16;
 
@@ -25,6 +50,16 @@ pub(super) struct Params {
     pub(super) arguments: Option<Arguments>,
     pub(super) declared: Vec<Declared>,
     pub(super) bound: Vec<Bound>,
+    pub(super) lost: Lost,
+}
+
+/// Arguments that are written in the file and could not be used: naming one is no fault of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// These.
+    Some(Vec<String>),
+    /// Nobody can tell which.
+    All,
 }
 
 /// One declared argument.
@@ -59,6 +94,20 @@ impl Params {
         self.declared.iter().find(|param| param.name == name)
     }
 
+    /// Whether an argument is declared, also when its declaration is faulty.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        self.lost == Lost::All || self.find(name).is_some() || self.lost_names().any(|lost| lost == name)
+    }
+
+    /// The arguments whose declarations are faulty, as far as they have names.
+    pub(super) fn lost_names(&self) -> impl Iterator<Item = &str> {
+        let names = match &self.lost {
+            Lost::Some(names) => names.as_slice(),
+            Lost::All => &[],
+        };
+        names.iter().map(String::as_str)
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.declared.iter().map(|param| param.name.as_str())
     }
@@ -70,6 +119,7 @@ pub(super) fn build(tool: &Tool, at: &Pointer, context: &mut Context<'_>) -> Par
         Some(schema) => from_schema(schema, &at.at("input_schema"), context),
         None => from_params(&tool.params, &at.at("params"), context),
     };
+    params.lost = lost(tool, at, context);
     let (place, below) = match &tool.input_schema {
         Some(_) => ("input_schema", ""),
         None => ("params", "/properties"),
@@ -78,44 +128,89 @@ pub(super) fn build(tool: &Tool, at: &Pointer, context: &mut Context<'_>) -> Par
     match Arguments::compile(&params.schema) {
         Ok(arguments) => params.arguments = Some(arguments),
         Err(error) => {
-            let at = locate(&error.pointer);
-            context.fault(Code::ParamSchema, &at, error.message);
+            schema_fault(Code::ParamSchema, &error, &locate(&error.pointer), context);
             return params;
         }
     }
     for advice in lint(&params.schema) {
-        let span = context.key(&locate(&advice.pointer));
-        context.push(Diagnostic::warning(Code::NotPortable, span, advice.message));
+        let at = locate(&advice.pointer);
+        if !context.is_faulty(&at) {
+            let span = context.key(&at);
+            context.push(Diagnostic::warning(Code::NotPortable, span, advice.message));
+        }
     }
     defaults_fit(&params, &locate, context);
     params
+}
+
+fn lost(tool: &Tool, at: &Pointer, context: &Context<'_>) -> Lost {
+    let params = at.at("params");
+    let names = context.names(&params);
+    let all = context.is_lost(tool.input_schema.as_ref(), &at.at("input_schema"))
+        || (!context.is_mapping(&params) && context.is_lost(None::<&()>, &params));
+    if all {
+        return Lost::All;
+    }
+    let lost = names.into_iter().filter(|name| !tool.params.contains_key(*name));
+    Lost::Some(lost.map(str::to_owned).collect())
+}
+
+/// Reports why a schema cannot be used, in our words where the fault is one keyword's value.
+pub(super) fn schema_fault(code: Code, error: &SchemaError, at: &Pointer, context: &mut Context<'_>) {
+    let is_name = |step: &&str| step.parse::<usize>().is_err();
+    let steps: Vec<&str> = error.pointer.rsplit('/').skip_while(|step| !is_name(step)).collect();
+    let keyword = match steps.as_slice() {
+        // Below `properties` the steps are names of the author's.
+        [keyword, above, ..] if !matches!(*above, "properties" | "$defs" | "patternProperties") => Some(*keyword),
+        _ => None,
+    };
+    let accepted = keyword.and_then(|keyword| ACCEPTED.iter().find(|(known, _)| *known == keyword));
+    let message = match accepted {
+        Some((keyword, accepted)) => format!("`{keyword}` must be {accepted}"),
+        None => error.message.clone(),
+    };
+    let span = context.value(at);
+    let fault = Diagnostic::error(code, span, message);
+    let types = ["string", "integer", "number", "boolean", "array", "object", "null"];
+    context.push(match keyword {
+        Some("type") => fault.did_you_mean(context.written(span), types),
+        _ => fault,
+    });
 }
 
 /// A default that the schema refuses would make every call without the argument fail.
 fn defaults_fit(params: &Params, locate: &dyn Fn(&str) -> Pointer, context: &mut Context<'_>) {
     let Some(properties) = params.schema.get("properties").and_then(Value::as_object) else { return };
     for (name, schema) in properties {
-        let defaults = schema.get("default").map(|value| ("default", value));
-        let examples = schema.get("examples").and_then(Value::as_array).into_iter().flatten();
-        for (keyword, value) in defaults.into_iter().chain(examples.map(|value| ("examples", value))) {
-            if value.is_null() {
-                continue;
-            }
-            let one = json!({ "type": "object", "properties": { "value": schema } });
-            let Ok(arguments) = Arguments::compile(&one) else { continue };
-            if let Err(faults) = arguments.read(Some(&json!({ "value": value }).to_string())) {
-                let reason = faults
-                    .first()
-                    .map_or(String::new(), |fault| fault.message.replace("`value`", &format!("`{name}`")));
-                let at = locate(&format!("/properties/{name}/{keyword}"));
-                context.fault(Code::ParamDefault, &at, format!("`{keyword}` does not fit the param: {reason}"));
-            }
+        let at = locate("/properties").at(name);
+        if context.is_faulty(&at) {
+            continue;
+        }
+        let one = json!({ "type": "object", "properties": { name: schema } });
+        let Ok(arguments) = Arguments::compile(&one) else { continue };
+        let defaults = schema.get("default").map(|value| ("default", at.at("default"), value));
+        let examples = schema.get("examples").and_then(Value::as_array).into_iter().flatten().enumerate();
+        let examples = examples.map(|(index, value)| ("examples", at.at("examples").at(index), value));
+        for (keyword, at, value) in defaults.into_iter().chain(examples).filter(|(_, _, value)| !value.is_null()) {
+            let Err(faults) = arguments.read(Some(&json!({ name: value }).to_string())) else { continue };
+            let reason = faults.first().map_or("", |fault| fault.message.trim_end_matches('.'));
+            let (reason, hint) = match reason.split_once(". Did you mean ") {
+                Some((reason, near)) => (reason, Some(format!("did you mean {near}"))),
+                None => (reason, None),
+            };
+            let span = context.value(&at);
+            let message = format!("`{keyword}` does not fit the param: {reason}");
+            let fault = Diagnostic::error(Code::ParamDefault, span, message);
+            context.push(match hint {
+                Some(hint) => fault.help(hint),
+                None => fault,
+            });
         }
     }
 }
 
 fn from_schema(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<'_>) -> Params {
-    if schema.get("type") != Some(&json!("object")) {
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
         context.fault(Code::ParamSchema, &at.at("type"), "the root of an input schema is `type: object`");
     }
     let required: Vec<_> = schema.get("required").and_then(Value::as_array).into_iter().flatten().collect();
@@ -131,7 +226,11 @@ fn from_schema(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<
         Declared { name: name.clone(), role, presence, pointer: at.at("properties").at(name) }
     });
     let declared = declared.collect();
-    Params { schema: Value::Object(schema.clone()), arguments: None, declared, bound: Vec::new() }
+    let lost = Lost::Some(Vec::new());
+    // With the fault at its root told, the rest is checked as what it was to be.
+    let mut schema = schema.clone();
+    schema.insert("type".into(), json!("object"));
+    Params { schema: Value::Object(schema), arguments: None, declared, bound: Vec::new(), lost }
 }
 
 fn from_params(params: &IndexMap<String, Param>, at: &Pointer, context: &mut Context<'_>) -> Params {
@@ -148,12 +247,14 @@ fn from_params(params: &IndexMap<String, Param>, at: &Pointer, context: &mut Con
             bound.extend(caller_part(name, from, &spec, &at, context));
             Presence::Bound
         } else {
-            let given = spec.default.as_ref().is_some_and(|default| !default.is_null());
+            let given = spec.default.as_ref().is_some_and(|default| !default.is_null())
+                || context.is_lost(spec.default.as_ref(), &at.at("default"));
             let is_required = spec.required.unwrap_or(spec.default.is_none());
             if is_required && spec.default.is_some() {
                 context.fault(Code::ParamKeyword, &at.at("required"), "a param with a `default` is not required");
             }
-            if spec.description.is_none() {
+            let is_silent = spec.description.is_none();
+            if is_silent && !context.is_lost(spec.description.as_ref(), &at.at("description")) {
                 let advice = Diagnostic::warning(
                     Code::NoDescription,
                     context.key(&at),
@@ -176,7 +277,7 @@ fn from_params(params: &IndexMap<String, Param>, at: &Pointer, context: &mut Con
         }
         schema.insert("additionalProperties".into(), Value::Bool(false));
     }
-    Params { schema, arguments: None, declared, bound }
+    Params { schema, arguments: None, declared, bound, lost: Lost::Some(Vec::new()) }
 }
 
 fn spec_of(param: &Param) -> ParamSpec {
@@ -206,14 +307,18 @@ fn caller_part(name: &str, from: &str, spec: &ParamSpec, at: &Pointer, context: 
         );
     }
     let known = CallerPart::ALL.map(|(part, _)| format!("caller.{part}"));
-    let part = from.strip_prefix("caller.").and_then(|part| CallerPart::ALL.iter().find(|(name, _)| *name == part));
+    let given = from.strip_prefix("caller.");
+    let part = given.and_then(|part| CallerPart::ALL.iter().find(|(name, _)| *name == part));
     let Some((_, part)) = part else {
         let span = context.value(&at.at("from"));
-        let fault =
-            Diagnostic::error(Code::ParamFrom, span, format!("`{from}` is not a part of the caller's identity"));
-        let hinted = fault.clone().did_you_mean(from, known.iter().map(String::as_str));
-        let listed = if hinted.help.is_empty() { fault.help(format!("known: {}", known.join(", "))) } else { hinted };
-        context.push(listed);
+        let message = format!("`{from}` is not a part of the caller's identity");
+        let fault = Diagnostic::error(Code::ParamFrom, span, message);
+        let near = given.and_then(|part| closest(part, CallerPart::ALL.map(|(name, _)| name)));
+        context.push(match near.map(|near| format!("caller.{near}")) {
+            Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
+            None if given.is_some_and(templates::is_part_not_yet) => templates::not_yet(span, from),
+            None => fault.help(format!("known: {}", known.join(", "))),
+        });
         return None;
     };
     Some(Bound { param: name.to_owned(), part: *part })
@@ -235,7 +340,7 @@ fn role_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>) -> Role {
         return Role::Choice(choices.iter().map(|(name, sql)| (name.clone(), sql.clone())).collect());
     }
     if let Some(like) = spec.like {
-        if spec.kind != Some(Type::String) {
+        if spec.kind != Some(Type::String) && !context.is_lost(spec.kind.as_ref(), &at.at("type")) {
             context.fault(Code::ParamKeyword, &at.at("like"), "`like` needs `type: string`");
         }
         return Role::Like(like);
@@ -345,7 +450,8 @@ fn kind_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>, depth: usi
         (None, None, Some(constant)) => of_value(constant),
         (None, None, None) => None,
     });
-    if kind.is_none() && depth == 0 {
+    let is_told = ["type", "choices", "enum", "const"].iter().any(|key| context.is_lost(None::<&()>, &at.at(key)));
+    if kind.is_none() && depth == 0 && !is_told {
         let fault = Diagnostic::error(Code::ParamSchema, context.key(at), "the param has no `type`");
         context.push(fault.help("one of string, integer, number, boolean, array, object"));
     }

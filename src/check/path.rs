@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{
     context::Context,
+    inserted::{Language, is_plain},
     params::{Params, Presence, Role},
 };
 use crate::{
@@ -19,18 +20,19 @@ const LITERAL: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add
 
 /// Compiles a path. `None` after a fault.
 pub(super) fn compile(source: &str, params: &Params, at: &Pointer, context: &mut Context<'_>) -> Option<PathTemplate> {
-    let mut faults = Vec::new();
+    if !is_plain(source, Language::Path, at, context) {
+        return None;
+    }
+    let mut faults = Faults::new();
     if !source.starts_with('/') {
-        faults.push((
-            0..source.len().min(1),
-            "a path begins with `/`; the base of the source stands before it".to_owned(),
-        ));
+        let message = "a path begins with `/`; the base of the source stands before it";
+        faults.push(Fault::new(0..source.len().min(1), message));
     }
     if let Some(question) = source.find('?') {
-        faults.push((question..source.len(), "query parameters go under `query`".to_owned()));
+        faults.push(Fault::new(question..source.len(), "query parameters go under `query`"));
     }
     if let Some(hash) = source.find('#') {
-        faults.push((hash..source.len(), "a path has no fragment".to_owned()));
+        faults.push(Fault::new(hash..source.len(), "a path has no fragment"));
     }
     let mut segments = Vec::new();
     let mut start = 1;
@@ -44,26 +46,38 @@ pub(super) fn compile(source: &str, params: &Params, at: &Pointer, context: &mut
     if faults.is_empty() {
         return Some(PathTemplate { segments, source: source.to_owned() });
     }
-    for (range, message) in faults {
-        let span = context.part(at, range);
-        let fault = Diagnostic::error(Code::PathParam, span, message);
-        context.push(if source.contains("{{") {
-            fault.help("a path takes its params in single braces: `{id}`")
-        } else {
-            fault
+    for fault in faults {
+        let span = context.part(at, fault.range);
+        let diagnostic = Diagnostic::error(Code::PathParam, span, fault.message);
+        context.push(match fault.instead {
+            Some((help, text)) => diagnostic.replace(help, span, text),
+            None => diagnostic,
         });
     }
     None
 }
 
-type Faults = Vec<(Range<usize>, String)>;
+struct Fault {
+    range: Range<usize>,
+    message: String,
+    /// What to do, and the text to write in the place of the range.
+    instead: Option<(String, String)>,
+}
+
+impl Fault {
+    fn new(range: Range<usize>, message: impl Into<String>) -> Self {
+        Self { range, message: message.into(), instead: None }
+    }
+}
+
+type Faults = Vec<Fault>;
 
 fn segment(text: &str, start: usize, params: &Params) -> Result<Segment, Faults> {
     let mut pieces = Vec::new();
     let mut faults = Faults::new();
     let mut at = 0;
     if text == "." || text == ".." {
-        return Err(vec![(start..start + text.len(), "a path has no `.` and `..` segments".into())]);
+        return Err(vec![Fault::new(start..start + text.len(), "a path has no `.` and `..` segments")]);
     }
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let Some(open) = rest.find(['{', '}']) else {
@@ -75,20 +89,28 @@ fn segment(text: &str, start: usize, params: &Params) -> Result<Segment, Faults>
         }
         let from = at + open;
         let inner = text.get(from + 1..).unwrap_or("");
+        if let Some((name, _)) = inner.strip_prefix('{').and_then(|inner| inner.split_once("}}")) {
+            let end = from + name.len() + 4;
+            let message = "a path takes its params in single braces";
+            let instead = Some((format!("write `{{{name}}}`"), format!("{{{name}}}")));
+            faults.push(Fault { instead, ..Fault::new(start + from..start + end, message) });
+            at = end;
+            continue;
+        }
         let close = inner.find('}').filter(|_| rest.get(open..).is_some_and(|it| it.starts_with('{')));
         let Some(close) = close else {
-            faults.push((start + from..start + from + 1, "`{` and `}` do not match".into()));
+            faults.push(Fault::new(start + from..start + from + 1, "`{` and `}` do not match"));
             break;
         };
         let name = inner.get(..close).unwrap_or("");
         let range = start + from..start + from + close + 2;
-        match placed(name, params) {
+        match placed(name, range.clone(), params) {
             Ok(Placed::One) => pieces.push(Piece::Param(name.to_owned())),
             Ok(Placed::Several(name)) if from == 0 && close + 2 == text.len() => return Ok(Segment::Rest(name)),
-            Ok(Placed::Several(_)) => {
-                faults.push((range, "`{x*}` fills whole segments: nothing stands beside it".into()))
+            Ok(Placed::Several(name)) => {
+                faults.push(Fault::new(range, format!("`{{{name}*}}` fills whole segments: nothing stands beside it")));
             }
-            Err(message) => faults.push((range, message)),
+            Err(fault) => faults.push(fault),
         }
         at = from + close + 2;
     }
@@ -100,23 +122,30 @@ enum Placed {
     Several(String),
 }
 
-fn placed(name: &str, params: &Params) -> Result<Placed, String> {
-    let (name, several) = match name.strip_suffix('*') {
+fn placed(braced: &str, range: Range<usize>, params: &Params) -> Result<Placed, Fault> {
+    let (name, several) = match braced.strip_suffix('*') {
         Some(name) => (name, true),
-        None => (name, false),
+        None => (braced, false),
     };
+    let placed = if several { Placed::Several(name.to_owned()) } else { Placed::One };
     let Some(param) = params.find(name) else {
-        let near = crate::diag::closest(name, params.names());
-        let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        return Err(format!("no param fills `{{{name}}}`{hint}"));
+        if params.is_known(name) {
+            return Ok(placed);
+        }
+        let star = if several { "*" } else { "" };
+        let near = crate::diag::closest(name, params.names()).map(|near| format!("{{{near}{star}}}"));
+        let instead = near.map(|near| (format!("did you mean `{near}`?"), near));
+        return Err(Fault { instead, ..Fault::new(range, format!("no param fills `{{{braced}}}`")) });
     };
     if param.presence == Presence::Sometimes {
-        return Err(format!("`{name}` fills a part of the path, so it must be required or have a default"));
+        let message = format!("`{name}` fills a part of the path, so it must be required or have a default");
+        return Err(Fault::new(range, message));
     }
     if !matches!(param.role, Role::Scalar) {
-        return Err(format!("`{name}` fills a part of the path, so it must be text, a number or a boolean"));
+        let message = format!("`{name}` fills a part of the path, so it must be text, a number or a boolean");
+        return Err(Fault::new(range, message));
     }
-    Ok(if several { Placed::Several(name.to_owned()) } else { Placed::One })
+    Ok(placed)
 }
 
 fn literal(text: &str) -> Piece {

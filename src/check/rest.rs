@@ -14,6 +14,7 @@ use crate::{
     diag::{Code, Diagnostic},
     plan::rest::{ListStyle, Method, Parse, QueryParam, Request, StatusRange},
     template::{Text, Tree},
+    text::Span,
     yaml::Pointer,
 };
 
@@ -31,8 +32,10 @@ pub(super) enum HeaderUse {
 /// Headers that belong to the connection and not to the request.
 const CONNECTION: [&str; 9] =
     ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"];
-/// Headers that say who is asking.
-const IDENTITY: [&str; 5] = ["authorization", "cookie", "forwarded", "x-http-method-override", "proxy-authorization"];
+/// Headers that carry a credential.
+const CREDENTIAL: [&str; 2] = ["authorization", "cookie"];
+/// Headers, or how they begin, by which a request would pass for another one.
+const FORGED: [&str; 4] = ["forwarded", "x-forwarded-", "proxy-", "x-http-method-override"];
 
 /// Builds a request. `None` after a fault that leaves nothing to build on.
 pub(super) fn build(
@@ -67,7 +70,7 @@ pub(super) fn build(
     let success = success(operation, at, context);
     let errors = errors(operation, params, at, context);
     used.extend(errors.iter().flat_map(|(_, text)| text.variables().iter().filter_map(|it| it.path.first().cloned())));
-    advise_on_unused(params, &used, context);
+    advise_on_unused(params, &used, &at.above(), context);
     let parse = match operation.parse {
         Some(WrittenParse::Json) => Parse::Json,
         Some(WrittenParse::Text) => Parse::Text,
@@ -135,18 +138,19 @@ pub(super) fn header_name(name: &str, by: HeaderUse, at: &Pointer, context: &mut
     let lower = name.to_ascii_lowercase();
     let token =
         !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it));
-    let identity =
-        IDENTITY.contains(&lower.as_str()) || lower.starts_with("x-forwarded-") || lower.starts_with("proxy-");
     let message = if !token {
         format!("`{name}` cannot be the name of a header")
     } else if CONNECTION.contains(&lower.as_str()) {
         format!("`{name}` belongs to the connection and cannot be set")
-    } else if identity && !(by == HeaderUse::Credential && matches!(lower.as_str(), "authorization" | "cookie")) {
+    } else if FORGED.iter().any(|forged| lower.starts_with(forged)) {
+        format!("`{name}` would make the request pass for another one: it cannot be set")
+    } else if by != HeaderUse::Credential && CREDENTIAL.contains(&lower.as_str()) {
         format!("`{name}` says who is asking: it can only be set by the source's `auth`")
     } else {
         return true;
     };
-    let span = context.key(at);
+    // A credential's header is a value, any other one a key.
+    let span = if by == HeaderUse::Credential { context.value(at) } else { context.key(at) };
     context.push(Diagnostic::error(Code::Header, span, message));
     false
 }
@@ -164,10 +168,12 @@ fn success(operation: &RestOperation, at: &Pointer, context: &mut Context<'_>) -
     let mut all = Vec::new();
     for (index, value) in written.iter().enumerate() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        match status(&text) {
-            Some(range) => all.push(range),
-            None => context.fault(Code::Status, &at.at(index), "write a status such as `404` or a class such as `2xx`"),
+        let range = status(&text);
+        if range.is_none() {
+            let span = context.value(&at.at(index));
+            context.push(not_a_status(&text, span));
         }
+        all.extend(range);
     }
     all
 }
@@ -186,11 +192,7 @@ fn errors(
             (Some(range), Some(text)) => all.push((range, text)),
             (None, _) => {
                 let span = context.key(&at);
-                context.push(Diagnostic::error(
-                    Code::Status,
-                    span,
-                    "write a status such as `404` or a class such as `5xx`",
-                ));
+                context.push(not_a_status(key, span));
             }
             (Some(_), None) => {}
         }
@@ -198,6 +200,11 @@ fn errors(
     // The narrower of two ranges is meant when both hold a status.
     all.sort_by_key(|(range, _)| range.last - range.first);
     all
+}
+
+fn not_a_status(text: &str, span: Span) -> Diagnostic {
+    let fault = Diagnostic::error(Code::Status, span, format!("`{text}` is not a status"));
+    fault.help("write a status such as `404` or a class such as `5xx`")
 }
 
 fn status(text: &str) -> Option<StatusRange> {
@@ -214,14 +221,12 @@ fn names(tree: &Tree) -> Vec<String> {
     tree.variables().filter_map(|(_, variable)| variable.path.first().cloned()).collect()
 }
 
-fn advise_on_unused(params: &Params, used: &[String], context: &mut Context<'_>) {
-    if used.iter().any(|name| name == "args") {
+/// Of a tool with an error nobody can tell what it would use: [`Context::is_faulty`].
+fn advise_on_unused(params: &Params, used: &[String], tool: &Pointer, context: &mut Context<'_>) {
+    if used.iter().any(|name| name == "args") || context.is_faulty(tool) {
         return;
     }
     for param in params.declared.iter().filter(|param| !used.contains(&param.name)) {
-        if matches!(param.role, super::params::Role::Choice(_) | super::params::Role::Like(_)) {
-            continue;
-        }
         let message = format!("the param `{}` is used nowhere", param.name);
         let span = context.key(&param.pointer);
         context.push(Diagnostic::warning(Code::ParamUnused, span, message));

@@ -15,12 +15,15 @@ use crate::{
 
 /// Poke gives up after 30 s; this leaves it time to hear why (poke-and-poggio.md).
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+/// Clients give up after 60 s, some after 30 (protocol.md U-08).
+const LONGEST_CALL: Duration = Duration::from_secs(55);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_RESPONSE: usize = 2 << 20;
 const CONCURRENCY: usize = 64;
 const MAX_ROWS: usize = 200;
-const POOL: Pool = Pool { max: 8, idle: Duration::from_secs(600), acquire_timeout: Duration::from_secs(3) };
+const SQLITE_URL: &str = "write `sqlite:` and the path of the file, relative to this one: `sqlite:shop.db`";
+const POOL: Pool = Pool { max: 8, idle: Duration::from_mins(10), acquire_timeout: Duration::from_secs(3) };
 
 /// The two kinds of source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,9 @@ impl Sources {
             self.used.borrow_mut().insert(name.to_owned());
             return self.named(name, kind, &at.at("source"), context);
         }
+        if context.is_lost(name, &at.at("source")) {
+            return None;
+        }
         let mut of_kind = self.known.iter().filter(|(_, source)| source.kind == kind);
         match (of_kind.next(), of_kind.next()) {
             (Some((name, only)), None) => {
@@ -109,7 +115,13 @@ impl Sources {
             None => {
                 let span = context.value(at);
                 let fault = Diagnostic::error(Code::UnknownSource, span, format!("unknown source `{name}`"));
-                context.push(fault.did_you_mean(name, self.known.keys().map(String::as_str)));
+                let hinted = fault.clone().did_you_mean(name, self.known.keys().map(String::as_str));
+                let of_kind = self.known.iter().filter(|(_, source)| source.kind == kind);
+                let known: Vec<_> = of_kind.map(|(name, _)| name.as_str()).collect();
+                context.push(match (hinted.help.is_empty(), known.is_empty()) {
+                    (true, false) => fault.help(format!("known: {}", known.join(", "))),
+                    (true, true) | (false, _) => hinted,
+                });
                 None
             }
         }
@@ -128,7 +140,11 @@ impl Sources {
         self.known.iter().filter_map(|(name, source)| Some((name.as_str(), source.passthrough.as_deref()?)))
     }
 
+    /// As long as a tool has an error, nobody can tell which sources it would use.
     pub(super) fn advise_on_unused(&self, context: &mut Context<'_>) {
+        if context.is_faulty(&Pointer::root().at("tools")) {
+            return;
+        }
         let used = self.used.borrow();
         let unused: Vec<_> = self.known.keys().filter(|name| !used.contains(*name)).collect();
         for name in unused {
@@ -215,6 +231,12 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
                 headers.push((name.to_ascii_lowercase(), value.clone()));
             }
         }
+        if let Some(time) = spec.timeout {
+            call_timeout(time.0, &at.at("timeout"), context);
+        }
+        if let Some(time) = spec.connect_timeout {
+            more_than_nothing(time.0, &at.at("connect_timeout"), context);
+        }
         if let Some(given) = &spec.auth {
             auth = rest_auth(given, &at.at("auth"), context)?;
         }
@@ -230,6 +252,23 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
         max_response: spec.and_then(|spec| spec.max_response).map_or(MAX_RESPONSE, |it| it.0),
         concurrency: spec.and_then(|spec| spec.concurrency).map_or(CONCURRENCY, |it| it as usize),
     })
+}
+
+/// Refuses a time that no call can keep within, or that outlasts the patience of every client.
+pub(super) fn call_timeout(time: Duration, at: &Pointer, context: &mut Context<'_>) {
+    more_than_nothing(time, at, context);
+    if time > LONGEST_CALL {
+        let seconds = LONGEST_CALL.as_secs();
+        let message = format!("a call may take up to {seconds} s: clients give up before the answer comes");
+        context.fault(Code::NotAccepted, at, message);
+    }
+}
+
+fn more_than_nothing(time: Duration, at: &Pointer, context: &mut Context<'_>) {
+    if time.is_zero() {
+        let name = at.steps().last().map_or("", String::as_str);
+        context.fault(Code::NotAccepted, at, format!("`{name}` must be more than 0"));
+    }
 }
 
 fn base_url(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Url> {
@@ -305,9 +344,10 @@ fn sql_source(source: &bridge::SqlSource, at: &Pointer, context: &mut Context<'_
         context.fault(Code::SqlUrl, &at.at("init"), "`init` fills a file, and `:memory:` is none");
     }
     let pool = spec.and_then(|spec| spec.pool).unwrap_or_default();
-    Some(SqlSource {
+    let read_only = spec.and_then(|spec| spec.read_only);
+    let source = SqlSource {
         engine: Engine::Sqlite { path, init },
-        read_only: spec.and_then(|spec| spec.read_only).unwrap_or(true),
+        read_only: read_only.unwrap_or(!context.is_lost(read_only.as_ref(), &at.at("read_only"))),
         pool: Pool {
             max: pool.max.map_or(POOL.max, |max| max as usize),
             idle: pool.idle.map_or(POOL.idle, |it| it.0),
@@ -315,7 +355,13 @@ fn sql_source(source: &bridge::SqlSource, at: &Pointer, context: &mut Context<'_
         },
         statement_timeout: spec.and_then(|spec| spec.statement_timeout).map_or(STATEMENT_TIMEOUT, |it| it.0),
         max_rows: spec.and_then(|spec| spec.max_rows).map_or(MAX_ROWS, |max| max as usize),
-    })
+    };
+    let (statement, acquire) = (at.at("statement_timeout"), at.at("pool").at("acquire_timeout"));
+    more_than_nothing(source.statement_timeout, &statement, context);
+    more_than_nothing(source.pool.acquire_timeout, &acquire, context);
+    let longer = if context.has(&statement) { statement } else { acquire };
+    call_timeout(source.statement_timeout + source.pool.acquire_timeout, &longer, context);
+    Some(source)
 }
 
 fn sqlite_path(url: &str, at: &Pointer, context: &mut Context<'_>) -> Option<std::path::PathBuf> {
@@ -324,8 +370,14 @@ fn sqlite_path(url: &str, at: &Pointer, context: &mut Context<'_>) -> Option<std
         "sqlite" => {
             let rest = url.strip_prefix("sqlite:").unwrap_or("");
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            if path.is_empty() || path.contains('?') {
-                context.fault(Code::SqlUrl, at, "write `sqlite:` and the path of the file, without parameters");
+            let message = match path.split_once('?') {
+                Some(_) => "the URL of a database has no parameters here",
+                None if path.is_empty() => "this names no file",
+                None => "",
+            };
+            if !message.is_empty() {
+                let span = context.value(at);
+                context.push(Diagnostic::error(Code::SqlUrl, span, message).help(SQLITE_URL));
                 return None;
             }
             Some(if path == ":memory:" { path.into() } else { context.folder().join(path) })
@@ -337,7 +389,11 @@ fn sqlite_path(url: &str, at: &Pointer, context: &mut Context<'_>) -> Option<std
         _ => {
             let span = context.value(at);
             let fault = Diagnostic::error(Code::SqlUrl, span, "this is not the URL of a database");
-            context.push(fault.help("write `sqlite:shop.db`, a path relative to this file"));
+            context.push(if url.is_empty() || url.contains(':') || !context.inserted(at).is_empty() {
+                fault.help(SQLITE_URL)
+            } else {
+                fault.replace(SQLITE_URL, context.part(at, 0..url.len()), format!("sqlite:{url}"))
+            });
             None
         }
     }

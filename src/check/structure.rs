@@ -5,41 +5,42 @@
 //! description of the format. What is faulty is left out of the result, and the checks that
 //! come later go on with the rest.
 
+mod secrets;
+mod words;
+
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::{
     diag::{Code, Diagnostic, Diagnostics},
-    text::Span,
+    text::FileSet,
     yaml::{Core, Entry, Kind, Node, Scalar, Style},
 };
+use words::{Place, Role};
 
 /// Walks a file along the schema of the format. `None` when nothing of it can be used.
 #[must_use]
-pub fn walk(root: &Node, schema: &Value) -> (Option<Value>, Diagnostics) {
-    let mut walker = Walker { schema, diagnostics: Diagnostics::new() };
+pub fn walk(root: &Node, files: &FileSet, schema: &Value) -> (Option<Value>, Diagnostics) {
+    let mut walker = Walker { files, schema, diagnostics: Diagnostics::new() };
     walker.hide_credentials(root);
-    let value = walker.value(root, schema, Place { name: "the file", span: root.span });
+    let value = walker.value(root, schema, Place { name: "", role: Role::File, span: root.span });
     (value, walker.diagnostics)
 }
 
-/// What a value is called in messages, and where a fault of the whole value is shown.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    name: &'a str,
-    span: Span,
-}
-
 struct Walker<'a> {
+    files: &'a FileSet,
     schema: &'a Value,
     diagnostics: Diagnostics,
 }
 
 impl<'a> Walker<'a> {
     fn value(&mut self, node: &Node, schema: &'a Value, place: Place<'_>) -> Option<Value> {
+        if node.kind == Kind::Faulty {
+            return None;
+        }
         let schema = self.resolve(schema);
         if let Some(options) = variants(schema) {
-            return self.variant(node, options, place);
+            return self.variant(node, &options, place);
         }
         if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
             let branch = self.branch(node, options);
@@ -57,6 +58,7 @@ impl<'a> Walker<'a> {
             Kind::List(items) if kinds.contains(&"array") => self.list(items, schema, place),
             Kind::Scalar(scalar) => self.scalar(node, scalar, schema, place),
             Kind::Map(_) | Kind::List(_) => self.wrong_type(node, schema, &kinds, place),
+            Kind::Faulty => None,
         }
     }
 
@@ -65,13 +67,16 @@ impl<'a> Walker<'a> {
         let others = schema.get("additionalProperties");
         let mut result = Map::new();
         let mut usable = true;
+        // Keys that stand there under another name, which is told.
+        let mut misspelt = Vec::new();
         for entry in entries {
             let name = entry.key.value.as_str();
-            let inner = Place { name, span: entry.key.span };
+            let inner = Place { name, role: Role::Key, span: entry.key.span };
             if let Some(schema) = properties.and_then(|all| all.get(name)) {
                 if is_set(schema, "x-not-yet") {
                     let message = format!("`{name}` is not supported yet");
                     self.diagnostics.push(Diagnostic::error(Code::NotYet, entry.key.span, message));
+                    self.hide_named(&entry.value);
                     continue;
                 }
                 self.guard_secret(entry, schema);
@@ -83,23 +88,22 @@ impl<'a> Walker<'a> {
                     result.insert(name.to_owned(), value);
                 }
             } else {
-                if properties.is_some_and(|all| all.values().any(|schema| is_set(schema, "x-secret"))) {
-                    // A misspelt key beside secrets most likely holds one.
-                    self.diagnostics.hide(entry.value.span);
-                }
-                self.unknown_key(entry, properties, place);
+                self.hide_misspelt(entry, schema);
+                misspelt.extend(self.unknown_key(entry, node, properties, place));
             }
         }
         for name in names(schema.get("required")) {
-            if node.entry(name).is_none() {
-                let message = format!("`{name}` is missing in {}", quoted(place.name));
+            if node.entry(name).is_none() && !misspelt.contains(&name) {
+                let message = format!("`{name}` is missing in {place}");
                 self.diagnostics.push(Diagnostic::error(Code::MissingKey, place.span, message));
             }
             usable &= result.contains_key(name);
         }
-        usable &= self.exclusive(entries, schema, place);
-        // The one key that had to be there is there, and nothing of it can be used.
         let one_of = names(schema.get("x-exactly-one-of"));
+        if !one_of.iter().any(|name| misspelt.contains(name)) {
+            usable &= self.exclusive(entries, schema, place);
+        }
+        // The one key that had to be there is there, and nothing of it can be used.
         usable &= one_of.is_empty() || one_of.iter().any(|name| result.contains_key(*name));
         usable.then_some(Value::Object(result))
     }
@@ -112,16 +116,24 @@ impl<'a> Walker<'a> {
                 continue;
             }
             let mut present = entries.iter().filter(|entry| group.contains(&entry.key.value.as_str()));
-            match (present.next(), present.next()) {
+            let first = present.next();
+            // A key that stands twice has its fault already.
+            let second = present.find(|entry| first.is_some_and(|first| first.key.value != entry.key.value));
+            match (first, second) {
                 (Some(first), Some(second)) => {
                     let (a, b) = (&first.key.value, &second.key.value);
-                    let message = format!("`{b}` cannot stand beside `{a}` in {}", quoted(place.name));
+                    let message = format!("`{b}` cannot stand beside `{a}` in {place}");
                     let fault = Diagnostic::error(Code::Exclusive, second.key.span, message);
                     self.diagnostics.push(fault.context(first.key.span, "already here"));
                     fine = false;
                 }
                 (None, _) if least > 0 => {
-                    let message = format!("{} needs one of {}", quoted(place.name), listed(&group));
+                    let properties = schema.get("properties").and_then(Value::as_object);
+                    let usable = |name: &&&str| properties.is_none_or(|all| supported(all, name));
+                    let message = match group.iter().filter(usable).copied().collect::<Vec<_>>().as_slice() {
+                        [only] => format!("`{only}` is missing in {place}"),
+                        several => format!("{place} needs one of {}", words::listed(several)),
+                    };
                     self.diagnostics.push(Diagnostic::error(Code::MissingKey, place.span, message));
                     fine = false;
                 }
@@ -131,24 +143,34 @@ impl<'a> Walker<'a> {
         fine
     }
 
-    fn unknown_key(&mut self, entry: &Entry, properties: Option<&'a Map<String, Value>>, place: Place<'_>) {
+    /// Reports a key and returns the one that was meant, if that can be told.
+    fn unknown_key(
+        &mut self,
+        entry: &Entry,
+        within: &Node,
+        properties: Option<&'a Map<String, Value>>,
+        place: Place<'_>,
+    ) -> Option<&'a str> {
         let name = entry.key.value.as_str();
         let empty = entry.value.scalar().is_some_and(|scalar| scalar.text.is_empty() && scalar.style == Style::Plain);
         if empty && name.contains(' ') {
             let fault = Diagnostic::error(Code::UnknownKey, entry.key.span, "inside of `{ }` a comma ends a text");
             self.diagnostics.push(fault.help("put quotes around the whole text before it"));
-            return;
+            return None;
         }
-        let known: Vec<&str> = properties.iter().flat_map(|all| all.keys()).map(String::as_str).collect();
-        let message = format!("{} has no key `{name}`", quoted(place.name));
-        let fault = Diagnostic::error(Code::UnknownKey, entry.key.span, message);
-        let hinted = fault.clone().did_you_mean(name, known.iter().copied());
-        let shown = if hinted.help.is_empty() && !known.is_empty() {
-            fault.help(format!("known keys: {}", known.join(", ")))
-        } else {
-            hinted
-        };
-        self.diagnostics.push(shown);
+        let keys = properties.into_iter().flat_map(|all| all.keys().filter(|key| supported(all, key)));
+        let known: Vec<&str> = keys.map(String::as_str).collect();
+        let fault = Diagnostic::error(Code::UnknownKey, entry.key.span, format!("{place} has no key `{name}`"));
+        let absent = known.iter().copied().filter(|key| within.entry(key).is_none());
+        let meant = words::meant(name, absent);
+        let method = known.iter().copied().find(|key| matches!(name, "method" | "path") && *key == "get");
+        self.diagnostics.push(match (method, meant) {
+            (Some(_), _) => fault.help("the path stands under its method: `get: /products`"),
+            (None, Some(meant)) => fault.replace(format!("did you mean `{meant}`?"), entry.key.span, meant),
+            (None, None) if known.is_empty() => fault,
+            (None, None) => fault.help(format!("known keys: {}", known.join(", "))),
+        });
+        method.or(meant)
     }
 
     fn list(&mut self, items: &[Node], schema: &'a Value, place: Place<'_>) -> Option<Value> {
@@ -158,7 +180,7 @@ impl<'a> Walker<'a> {
         let mut values = Vec::with_capacity(items.len());
         let mut usable = true;
         for item in items {
-            match self.value(item, inner, Place { name: place.name, span: item.span }) {
+            match self.value(item, inner, Place { name: place.name, role: Role::Item, span: item.span }) {
                 Some(value) => values.push(value),
                 None => usable = false,
             }
@@ -170,7 +192,7 @@ impl<'a> Walker<'a> {
         let kinds = kinds(schema);
         let core = match scalar.core() {
             // What comes from a variable is whatever the key wants, if it can be read as that.
-            Core::Text if scalar.interpolated && !kinds.contains(&"string") => Core::of(&scalar.text),
+            Core::Text if scalar.is_interpolated() && !kinds.contains(&"string") => Core::of(&scalar.text),
             core => core,
         };
         let fits = match &core {
@@ -185,19 +207,22 @@ impl<'a> Walker<'a> {
         if !fits {
             return self.wrong_type(node, schema, &kinds, place);
         }
+        if core == Core::Text && kinds.contains(&"boolean") {
+            self.advise_on_old_boolean(node, scalar);
+        }
         let value = core.value(&scalar.text);
         self.accepts(node, &value, schema, place).then_some(value)
     }
 
     fn accepts(&mut self, node: &Node, value: &Value, schema: &Value, place: Place<'_>) -> bool {
         let expected = || schema.get("x-expected").and_then(Value::as_str).map(str::to_owned);
-        if let (Some(text), Some(pattern)) = (value.as_str(), schema.get("pattern").and_then(Value::as_str)) {
-            if !Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text)) {
-                let wanted = expected().unwrap_or_else(|| format!("text that matches `{pattern}`"));
-                let message = format!("`{}` must be {wanted}", place.name);
-                self.diagnostics.push(Diagnostic::error(Code::NotAccepted, node.span, message));
-                return false;
-            }
+        if let (Some(text), Some(pattern)) = (value.as_str(), schema.get("pattern").and_then(Value::as_str))
+            && !Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+        {
+            let wanted = expected().unwrap_or_else(|| format!("text that matches `{pattern}`"));
+            let message = format!("{place} must be {wanted}");
+            self.diagnostics.push(Diagnostic::error(Code::NotAccepted, node.span, message));
+            return false;
         }
         let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
         if let Some(number) = value.as_f64() {
@@ -208,7 +233,7 @@ impl<'a> Walker<'a> {
                     (Some(least), None) => format!("{least} or more"),
                     (None, _) => format!("{} or less", most.unwrap_or_default()),
                 };
-                let message = format!("`{}` must be {range}", place.name);
+                let message = format!("{place} must be {range}");
                 self.diagnostics.push(Diagnostic::error(Code::NotAccepted, node.span, message));
                 return false;
             }
@@ -216,18 +241,23 @@ impl<'a> Walker<'a> {
         true
     }
 
-    fn variant(&mut self, node: &Node, options: Vec<(&'a str, &'a Value)>, place: Place<'_>) -> Option<Value> {
-        let known = options.iter().map(|(name, _)| *name);
-        let Some(text) = node.scalar().map(|scalar| scalar.text.as_str()) else {
-            let message = format!("`{}` must be {}", place.name, listed(&known.collect::<Vec<_>>()));
-            self.diagnostics.push(Diagnostic::error(Code::WrongType, node.span, message));
-            return None;
-        };
-        let Some((name, schema)) = options.iter().find(|(name, _)| *name == text) else {
-            let message =
-                format!("`{}` must be {}, not `{text}`", place.name, listed(&known.clone().collect::<Vec<_>>()));
-            let fault = Diagnostic::error(Code::NotAccepted, node.span, message);
-            self.diagnostics.push(fault.did_you_mean(text, known));
+    fn variant(&mut self, node: &Node, options: &[(&'a str, &'a Value)], place: Place<'_>) -> Option<Value> {
+        let supported = options.iter().filter(|(_, schema)| !is_set(schema, "x-not-yet"));
+        let known: Vec<&str> = supported.map(|(name, _)| *name).collect();
+        let text = node.scalar().map(|scalar| scalar.text.as_str());
+        let Some((name, schema)) = options.iter().find(|(name, _)| Some(*name) == text) else {
+            let shown = match text {
+                Some(text) if !text.is_empty() => format!("`{text}`"),
+                Some(_) | None => words::found(node),
+            };
+            let message = format!("{place} must be {}, not {shown}", words::listed(&known));
+            let code = if text.is_some() { Code::NotAccepted } else { Code::WrongType };
+            let span = if node.span.range().is_empty() { place.span } else { node.span };
+            let fault = Diagnostic::error(code, span, message);
+            self.diagnostics.push(match text.and_then(|text| words::meant(text, known.iter().copied())) {
+                Some(meant) => fault.replace(format!("did you mean `{meant}`?"), node.span, meant),
+                None => fault,
+            });
             return None;
         };
         if is_set(schema, "x-not-yet") {
@@ -250,6 +280,7 @@ impl<'a> Walker<'a> {
                 Core::Null => "null",
                 Core::TooLarge | Core::Text => "string",
             },
+            Kind::Faulty => return None,
         };
         options.iter().find(|option| {
             let kinds = self.kinds_of(option);
@@ -268,17 +299,22 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn wrong_type(&mut self, node: &Node, schema: &Value, wanted: &[&str], place: Place<'_>) -> Option<Value> {
+    fn wrong_type(&mut self, node: &Node, schema: &'a Value, wanted: &[&str], place: Place<'_>) -> Option<Value> {
         let expected = match schema.get("x-expected").and_then(Value::as_str) {
             Some(expected) => expected.to_owned(),
-            None => wanted.iter().map(|kind| kind_in_words(kind)).collect::<Vec<_>>().join(" or "),
+            None => wanted.iter().map(|kind| words::kind(kind)).collect::<Vec<_>>().join(" or "),
         };
-        let found = if self.diagnostics.is_hidden(node.span) { "that".into() } else { found(node) };
-        let message = format!("{} must be {expected}, not {found}", quoted(place.name));
+        self.hide_displaced(node, schema);
+        let message = if self.diagnostics.is_hidden(node.span) {
+            format!("{place} must be {expected}")
+        } else {
+            format!("{place} must be {expected}, not {}", words::found(node))
+        };
         let span = if node.span.range().is_empty() { place.span } else { node.span };
         let fault = Diagnostic::error(Code::WrongType, span, message);
-        self.diagnostics.push(match node.scalar() {
-            Some(scalar) => repair(fault, scalar, wanted, node.span),
+        let repair = node.scalar().and_then(|scalar| words::repair(scalar, wanted, schema));
+        self.diagnostics.push(match repair {
+            Some((help, text)) => fault.replace(help, node.span, text),
             None => fault,
         });
         None
@@ -296,11 +332,7 @@ impl<'a> Walker<'a> {
                     self.diagnostics.push(fault.replace("write it as text", node.span, quoted));
                     return None;
                 }
-                if core == Core::Text && scalar.style == Style::Plain && is_old_boolean(&scalar.text) {
-                    let message = format!("`{}` is text in YAML 1.2", scalar.text);
-                    let advice = Diagnostic::warning(Code::OldBoolean, node.span, message);
-                    self.diagnostics.push(advice.help("put it in quotes, or write `true` or `false`"));
-                }
+                self.advise_on_old_boolean(node, scalar);
                 Some(core.value(&scalar.text))
             }
             Kind::List(items) => {
@@ -310,35 +342,15 @@ impl<'a> Walker<'a> {
                 let pairs = entries.iter().map(|entry| Some((entry.key.value.clone(), self.anything(&entry.value)?)));
                 pairs.collect::<Option<Map<_, _>>>().map(Value::Object)
             }
+            Kind::Faulty => None,
         }
     }
 
-    /// An address with a password in it is not shown, wherever it stands.
-    fn hide_credentials(&mut self, node: &Node) {
-        match &node.kind {
-            Kind::Scalar(scalar) => {
-                let address = scalar.text.split_once("://").and_then(|(_, rest)| rest.split('/').next());
-                if address.is_some_and(|authority| authority.contains('@')) {
-                    self.diagnostics.hide(node.span);
-                }
-            }
-            Kind::List(items) => items.iter().for_each(|item| self.hide_credentials(item)),
-            Kind::Map(entries) => entries.iter().for_each(|entry| self.hide_credentials(&entry.value)),
-        }
-    }
-
-    /// Definitions carry no secrets: whoever reads the file would have them.
-    fn guard_secret(&mut self, entry: &Entry, schema: &'a Value) {
-        if !is_set(schema, "x-secret") && !is_set(self.resolve(schema), "x-secret") {
-            return;
-        }
-        self.diagnostics.hide(entry.value.span);
-        let literal = entry.value.scalar().is_some_and(|scalar| !scalar.interpolated && !scalar.text.is_empty());
-        if literal {
-            let message = format!("`{}` is a secret written into the file", entry.key.value);
-            let advice = Diagnostic::warning(Code::LiteralSecret, entry.value.span, message);
-            self.diagnostics
-                .push(advice.help("take it from the environment: `${NAME}`, or from a file: `${file:path}`"));
+    fn advise_on_old_boolean(&mut self, node: &Node, scalar: &Scalar) {
+        if scalar.style == Style::Plain && !scalar.is_interpolated() && words::is_old_boolean(&scalar.text) {
+            let message = format!("`{}` is text in YAML 1.2", scalar.text);
+            let advice = Diagnostic::warning(Code::OldBoolean, node.span, message);
+            self.diagnostics.push(advice.help("put it in quotes, or write `true` or `false`"));
         }
     }
 
@@ -380,65 +392,7 @@ fn is_set(schema: &Value, keyword: &str) -> bool {
     schema.get(keyword) == Some(&Value::Bool(true))
 }
 
-fn quoted(name: &str) -> String {
-    if name == "the file" { name.to_owned() } else { format!("`{name}`") }
-}
-
-fn listed(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [only] => format!("`{only}`"),
-        [first @ .., last] => {
-            let first: Vec<_> = first.iter().map(|name| format!("`{name}`")).collect();
-            format!("{} or `{last}`", first.join(", "))
-        }
-    }
-}
-
-fn kind_in_words(kind: &str) -> &'static str {
-    match kind {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "array" => "a list",
-        "object" => "a mapping",
-        _ => "nothing",
-    }
-}
-
-fn found(node: &Node) -> String {
-    match &node.kind {
-        Kind::Map(_) => "a mapping".into(),
-        Kind::List(_) => "a list".into(),
-        Kind::Scalar(scalar) if scalar.interpolated => "what the variable holds".into(),
-        Kind::Scalar(scalar) => match scalar.core() {
-            Core::Null => "nothing".into(),
-            Core::Bool(value) => format!("{value}"),
-            Core::Number(_) | Core::TooLarge => format!("the number {}", scalar.text),
-            Core::Text => "text".into(),
-        },
-    }
-}
-
-fn is_old_boolean(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n")
-}
-
-/// What to write so that the value becomes what the key wants.
-fn repair(fault: Diagnostic, scalar: &Scalar, wanted: &[&str], span: Span) -> Diagnostic {
-    let numeric = wanted.contains(&"integer") || wanted.contains(&"number");
-    match scalar.core() {
-        Core::Number(_) | Core::TooLarge | Core::Bool(_) if wanted.contains(&"string") => {
-            fault.replace("put it in quotes", span, format!("\"{}\"", scalar.text))
-        }
-        Core::Text if wanted.contains(&"boolean") && is_old_boolean(&scalar.text) => {
-            let yes = matches!(scalar.text.to_ascii_lowercase().as_str(), "yes" | "on" | "y");
-            fault.replace(format!("write `{yes}`"), span, yes.to_string())
-        }
-        Core::Text if numeric && scalar.style == Style::Quoted && matches!(Core::of(&scalar.text), Core::Number(_)) => {
-            fault.replace("leave the quotes out", span, scalar.text.clone())
-        }
-        _ => fault,
-    }
+/// Whether a key is one that this version has.
+fn supported(properties: &Map<String, Value>, name: &str) -> bool {
+    properties.get(name).is_none_or(|schema| !is_set(schema, "x-not-yet"))
 }

@@ -5,7 +5,7 @@ use super::{
     output, output_schema,
     params::{self, Params},
     rest,
-    source::{Sources, TIMEOUT},
+    source::{self, Sources, TIMEOUT},
     sql,
     templates::Stage,
 };
@@ -15,9 +15,6 @@ use crate::{
     plan::{Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access},
     yaml::Pointer,
 };
-
-/// Clients give up after 60 s, some after 30 (protocol.md U-08).
-const LONGEST_TIMEOUT_S: u64 = 55;
 
 /// The identity of a file's bridge.
 pub(super) fn bridge(file: &bridge::File) -> Bridge {
@@ -51,12 +48,10 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     let derived = derived(&operation);
     let annotations = overridden(derived, written.annotations.as_ref());
     advise_on_hints(&operation, annotations, &at, context);
-    let timeout = written.timeout.map_or(natural, |it| it.0);
-    if timeout.as_secs() > LONGEST_TIMEOUT_S || timeout.is_zero() {
-        let message = format!("a call may take up to {LONGEST_TIMEOUT_S} s: clients give up before the answer comes");
-        let span = context.value(&at.at("timeout"));
-        context.push(Diagnostic::error(Code::NotAccepted, span, message));
+    if let Some(timeout) = written.timeout {
+        source::call_timeout(timeout.0, &at.at("timeout"), context);
     }
+    let timeout = written.timeout.map_or(natural, |it| it.0);
     let output_schema = schema_of(&operation, written, &output);
     Some(Tool {
         name: format!("{}{name}", sources.prefix),
@@ -87,18 +82,19 @@ fn operation(
     if let Some(operation) = &written.rest {
         let at = at.at("rest");
         rest::refuse_sql_params(params, context);
-        let natural = timeout(operation.source.as_deref(), super::source::Kind::Rest);
+        let natural = timeout(operation.source.as_deref(), source::Kind::Rest);
         let built = rest::build(operation, params, sources, &at, context);
         return (built.map(|it| Operation::Rest(Box::new(it))), Stage::RestResult, natural);
     }
     let built =
         written.sql.as_ref().and_then(|operation| sql::build(operation, params, sources, &at.at("sql"), context));
-    let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), super::source::Kind::Sql);
+    let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), source::Kind::Sql);
     (built.map(|it| Operation::Sql(Box::new(it))), Stage::SqlResult, natural)
 }
 
 fn advise_on_words(name: &str, written: &Written, at: &Pointer, context: &mut Context<'_>) {
-    if written.description.as_deref().is_none_or(|text| text.trim().is_empty()) {
+    let is_lost = context.is_lost(written.description.as_ref(), &at.at("description"));
+    if !is_lost && written.description.as_deref().is_none_or(|text| text.trim().is_empty()) {
         let message = format!("the tool `{name}` has no description");
         let advice = Diagnostic::warning(Code::NoDescription, context.key(at), message);
         context.push(advice.help("a model chooses tools by their descriptions: say what it does and when to use it"));

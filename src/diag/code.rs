@@ -25,16 +25,10 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A path cannot be read.
-    Unreadable = "MB0001",
     /// A file is not UTF-8.
     NotUtf8 = "MB0002",
     /// A file is larger than a bridge file may be.
     FileTooLarge = "MB0003",
-    /// There are more files than one server loads.
-    TooManyFiles = "MB0004",
-    /// A path holds no bridge file.
-    NoFiles = "MB0005",
 
     /// The text is not YAML.
     Syntax = "MB0101",

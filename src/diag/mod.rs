@@ -1,12 +1,16 @@
 //! Floor 1. What is wrong with a file, as data: a code, a sentence, the places, and what to do.
 
 mod code;
+mod mask;
 pub mod render;
 mod suggest;
 
 use std::borrow::Cow;
 
-use crate::text::{FileId, FileSet, Span};
+use crate::{
+    secret::Secret,
+    text::{FileId, FileSet, Span},
+};
 
 pub use code::Code;
 pub use suggest::closest;
@@ -137,6 +141,7 @@ impl Diagnostic {
 pub struct Diagnostics {
     all: Vec<Diagnostic>,
     hidden: Vec<Span>,
+    inserted: Vec<mask::Inserted>,
 }
 
 impl Diagnostics {
@@ -146,15 +151,23 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Adds one.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    /// Adds one. The values of variables say `…` in it.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        mask::mask(&mut diagnostic, &self.inserted);
         self.all.push(diagnostic);
     }
 
     /// Adds all of another stage.
     pub fn append(&mut self, mut other: Self) {
-        self.all.append(&mut other.all);
         self.hidden.append(&mut other.hidden);
+        self.inserted.append(&mut other.inserted);
+        other.all.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// Keeps the values of variables that the text at a place holds out of every diagnostic that
+    /// is added from here on: any of them may be a secret.
+    pub fn conceal(&mut self, span: Span, values: impl Iterator<Item = String>) {
+        self.inserted.push(mask::Inserted { span, values: values.map(Secret::new).collect() });
     }
 
     /// Keeps a stretch of a file from being shown: a secret that somebody wrote into it.

@@ -29,7 +29,7 @@ pub struct Call<'a> {
     /// The caller's own headers.
     pub headers: &'a dyn CallerHeaders,
     /// The id under which logs tell of the call.
-    pub request: &'a str,
+    pub request: u64,
 }
 
 /// Runs one call. Every failure is a result that the model can act on; its cause is logged.

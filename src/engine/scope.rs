@@ -18,7 +18,7 @@ pub(super) struct CallScope<'a> {
     /// Params that `args` leaves out.
     pub(super) placed: &'a [String],
     pub(super) principal: &'a Principal,
-    pub(super) request: &'a str,
+    pub(super) request: u64,
     /// What is known of the result.
     pub(super) result: Known<'a>,
 }
@@ -52,7 +52,7 @@ impl Scope for CallScope<'_> {
                 Some(Cow::Owned(rest.map(|(name, value)| (name.clone(), value.clone())).collect()))
             }
             ("now", _) => Some(Cow::Owned(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into())),
-            ("request", _) => Some(Cow::Owned(json!({ "id": self.request }))),
+            ("request", _) => Some(Cow::Owned(json!({ "id": self.request.to_string() }))),
             ("status", Known::Status(status) | Known::Rest { status, .. }) => Some(Cow::Owned(status.into())),
             ("body", Known::Rest { body, .. }) => Some(Cow::Borrowed(body)),
             ("rows", Known::Sql { rows }) => Some(Cow::Borrowed(rows)),

@@ -3,44 +3,40 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 /// Which call is meant: ids are only unique within a session, and sessions are unguessable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    session: Box<str>,
-    id: Box<str>,
+fn key(session: &str, id: &str) -> Option<Arc<str>> {
+    is_session(session).then(|| [session, id].concat().into())
 }
 
 /// The calls under way that can be taken back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InFlight(Arc<Mutex<HashMap<Key, CancellationToken>>>);
+pub(super) struct InFlight(Arc<Mutex<HashMap<Arc<str>, Arc<Notify>>>>);
 
 /// Forgets the call when it has ended.
 #[derive(Debug)]
 pub(super) struct Ticket {
     all: InFlight,
-    key: Key,
-    token: CancellationToken,
+    key: Arc<str>,
+    withdrawn: Arc<Notify>,
 }
 
 impl InFlight {
     /// Remembers a call while the ticket lives. `None` without a session: then nobody could say
     /// which client's call an id means.
     pub(super) fn enter(&self, session: Option<&str>, id: &str) -> Option<Ticket> {
-        let session = session.filter(|session| is_session(session))?;
-        let key = Key { session: session.into(), id: id.into() };
-        let token = CancellationToken::new();
-        self.0.lock().insert(key.clone(), token.clone());
-        Some(Ticket { all: self.clone(), key, token })
+        let key = key(session?, id)?;
+        let withdrawn = Arc::new(Notify::new());
+        self.0.lock().insert(Arc::clone(&key), Arc::clone(&withdrawn));
+        Some(Ticket { all: self.clone(), key, withdrawn })
     }
 
     /// Takes a call back. An id that is not under way is ignored (protocol.md U-04).
     pub(super) fn cancel(&self, session: Option<&str>, id: &str) {
-        let Some(session) = session else { return };
-        let key = Key { session: session.into(), id: id.into() };
-        if let Some(token) = self.0.lock().get(&key) {
-            token.cancel();
+        let Some(key) = session.and_then(|session| key(session, id)) else { return };
+        if let Some(withdrawn) = self.0.lock().get(&key) {
+            withdrawn.notify_one();
         }
     }
 }
@@ -48,13 +44,17 @@ impl InFlight {
 impl Ticket {
     /// Ends when the client takes the call back.
     pub(super) async fn cancelled(&self) {
-        self.token.cancelled().await;
+        self.withdrawn.notified().await;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.all.0.lock().remove(&self.key);
+        let mut all = self.all.0.lock();
+        // A client that uses an id twice at once gave it to the later call.
+        if all.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.withdrawn)) {
+            all.remove(&self.key);
+        }
     }
 }
 

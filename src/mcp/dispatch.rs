@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{
-    Incoming, Refusal, Reply, Revision, Server,
+    Incoming, Payload, Refusal, Reply, Revision, Server,
     cancel::new_session,
     classify::{self, Era},
     headers::trimmed,
@@ -22,14 +24,14 @@ pub(super) struct Context<'a, H> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) principal: &'a Arc<Principal>,
     pub(super) session: Option<&'a str>,
-    pub(super) headers: &'a Arc<H>,
-    pub(super) request: &'a str,
+    pub(super) headers: &'a H,
+    pub(super) request: u64,
 }
 
 /// What becomes of a request.
 pub(super) enum Answer {
     /// A JSON-RPC message.
-    Message(Vec<u8>),
+    Message(Payload),
     /// The client took the request back and waits for nothing.
     Withdrawn,
 }
@@ -37,7 +39,7 @@ pub(super) enum Answer {
 /// Answers one POST.
 pub(super) async fn handle<H>(server: &Arc<Server>, endpoint: &Endpoint, incoming: Incoming<'_, H>) -> Reply
 where
-    H: CallerHeaders + Send + Sync + 'static,
+    H: CallerHeaders + Clone + Send + Sync + 'static,
 {
     let body = match wire::read(&incoming.body) {
         Ok(body) => body,
@@ -48,7 +50,7 @@ where
         endpoint,
         principal: &incoming.principal,
         session: incoming.protocol.session.map(trimmed),
-        headers: &Arc::new(incoming.headers),
+        headers: &incoming.headers,
         request: incoming.request,
     };
     let protocol = incoming.protocol;
@@ -93,29 +95,28 @@ fn refuse(fault: NotAMessage) -> Refusal {
 fn initialize(endpoint: &Endpoint, request: &Request<'_>) -> Reply {
     let asked = request.params.protocol_version.and_then(wire::text);
     let revision = asked.and_then(|text| Revision::parse(&text)).filter(|revision| !revision.is_stateless());
-    let result = endpoint.introduction(revision.unwrap_or(Revision::LATEST_LEGACY));
-    let mut body = printing::begin(request.id, result.len());
-    body.extend_from_slice(result);
-    body.push(b'}');
-    Reply { session: new_session(), ..Reply::ok(body) }
+    let result = endpoint.introduction(revision.unwrap_or(Revision::LATEST_LEGACY)).cloned().unwrap_or_default();
+    Reply { session: new_session(), ..Reply::ok(shared(request.id, result)) }
 }
 
 async fn answer<H>(context: &Context<'_, H>, request: &Request<'_>, era: &Era) -> Result<Answer, Refusal>
 where
-    H: CallerHeaders + Send + Sync + 'static,
+    H: CallerHeaders + Clone + Send + Sync + 'static,
 {
     let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
     let result = match (&*request.method, era) {
         ("tools/call", _) => return tools::call(context, request, revision).await,
-        ("tools/list", _) => tools::list(context.endpoint, request, revision)?,
-        ("ping", Era::Legacy(_)) => b"{}",
-        ("server/discover", Era::Stateless(_)) => context.endpoint.discovery(),
+        ("tools/list", _) => tools::list(context.endpoint, request, revision)?.clone(),
+        ("ping", Era::Legacy(_)) => Bytes::from_static(b"{}"),
+        ("server/discover", Era::Stateless(_)) => context.endpoint.discovery().clone(),
         (method, _) => return Err(Refusal::no_method(method, revision)),
     };
-    let mut body = printing::begin(request.id, result.len());
-    body.extend_from_slice(result);
-    body.push(b'}');
-    Ok(Answer::Message(body))
+    Ok(Answer::Message(shared(request.id, result)))
+}
+
+/// The answer to a request whose result was printed before.
+fn shared(id: &str, result: Bytes) -> Payload {
+    Payload { head: printing::begin(id, 0).into(), shared: result, tail: Bytes::from_static(b"}") }
 }
 
 /// Notifications are never answered, and unknown ones are ignored (protocol.md J-03).
@@ -131,7 +132,7 @@ fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, era: &Era) {
 /// Several messages in one array (protocol.md S-05, S-06).
 async fn batch<H>(context: &Context<'_, H>, items: &[&serde_json::value::RawValue], version: Option<&str>) -> Reply
 where
-    H: CallerHeaders + Send + Sync + 'static,
+    H: CallerHeaders + Clone + Send + Sync + 'static,
 {
     let revision = match version {
         None => Revision::ASSUMED,
@@ -172,11 +173,13 @@ where
             body.push(b',');
         }
         match answer {
-            Ok(Answer::Message(message)) => body.extend_from_slice(&message),
+            Ok(Answer::Message(message)) => {
+                [message.head, message.shared, message.tail].iter().for_each(|part| body.extend_from_slice(part));
+            }
             Ok(Answer::Withdrawn) => {}
             Err(refusal) => refusal.of(Some(request.id)).print(&mut body),
         }
     }
     body.push(b']');
-    Reply::ok(body)
+    Reply::ok(body.into())
 }

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Revision;
 use crate::{
     engine::instructions,
-    plan::{Bridge, BridgeId, Plan, Tool},
+    plan::{Annotations, Bridge, BridgeId, Plan, Tool},
 };
 
 /// How long a client may keep a list, in milliseconds (protocol.md T-20).
@@ -47,10 +48,10 @@ fn serves(plan: &Plan, id: BridgeId) -> bool {
 pub(super) struct Endpoint {
     /// Positions in the plan's tools, by name.
     tools: HashMap<String, usize>,
-    introductions: Vec<(Revision, Vec<u8>)>,
-    legacy_list: Vec<u8>,
-    stateless_list: Vec<u8>,
-    discovery: Vec<u8>,
+    introductions: Vec<(Revision, Bytes)>,
+    legacy_list: Bytes,
+    stateless_list: Bytes,
+    discovery: Bytes,
     /// `,"_meta":{…}` for results of the stateless revision (protocol.md L-17).
     identity: Vec<u8>,
 }
@@ -69,7 +70,7 @@ impl Endpoint {
                 "serverInfo": info(revision),
             });
             put(&mut result, "instructions", (!words.is_empty()).then(|| json!(words)));
-            (revision, result.to_string().into_bytes())
+            (revision, result.to_string().into())
         };
         let scope = if plan.server.api_keys.is_some() { "private" } else { "public" };
         let meta = json!({ "io.modelcontextprotocol/serverInfo": info(Revision::V2026_07_28) });
@@ -88,9 +89,9 @@ impl Endpoint {
         Self {
             tools: tools.iter().map(|(at, tool)| (tool.name.clone(), *at)).collect(),
             introductions: Revision::LEGACY.into_iter().map(introduce).collect(),
-            legacy_list: json!({ "tools": printed }).to_string().into_bytes(),
-            stateless_list: stateless_list.to_string().into_bytes(),
-            discovery: discovery.to_string().into_bytes(),
+            legacy_list: json!({ "tools": printed }).to_string().into(),
+            stateless_list: stateless_list.to_string().into(),
+            discovery: discovery.to_string().into(),
             identity: format!(",\"_meta\":{meta}").into_bytes(),
         }
     }
@@ -106,18 +107,17 @@ impl Endpoint {
     }
 
     /// The result of `initialize`.
-    pub(super) fn introduction(&self, revision: Revision) -> &[u8] {
-        let found = self.introductions.iter().find(|(known, _)| *known == revision);
-        found.map_or(b"{}", |(_, printed)| printed)
+    pub(super) fn introduction(&self, revision: Revision) -> Option<&Bytes> {
+        self.introductions.iter().find(|(known, _)| *known == revision).map(|(_, printed)| printed)
     }
 
     /// The result of `tools/list`.
-    pub(super) fn tools(&self, revision: Revision) -> &[u8] {
+    pub(super) fn tools(&self, revision: Revision) -> &Bytes {
         if revision.is_stateless() { &self.stateless_list } else { &self.legacy_list }
     }
 
     /// The result of `server/discover`.
-    pub(super) fn discovery(&self) -> &[u8] {
+    pub(super) fn discovery(&self) -> &Bytes {
         &self.discovery
     }
 
@@ -159,17 +159,20 @@ fn print(tool: &Tool) -> Value {
     if let Some(schema) = &tool.output_schema {
         printed.insert("outputSchema".into(), schema.clone());
     }
-    let hints = tool.annotations;
-    printed.insert(
-        "annotations".into(),
-        json!({
-            "readOnlyHint": hints.read_only,
-            "destructiveHint": hints.destructive,
-            "idempotentHint": hints.idempotent,
-            "openWorldHint": hints.open_world,
-        }),
-    );
+    printed.insert("annotations".into(), hints(tool.annotations));
     Value::Object(printed)
+}
+
+/// The hints that say more than the protocol's defaults do (protocol.md T-15): every word here is
+/// paid for by whoever reads the list.
+fn hints(hints: Annotations) -> Value {
+    let mut printed = json!({ "readOnlyHint": hints.read_only });
+    if !hints.read_only {
+        put(&mut printed, "destructiveHint", Some(json!(hints.destructive)));
+        put(&mut printed, "idempotentHint", hints.idempotent.then(|| json!(true)));
+    }
+    put(&mut printed, "openWorldHint", (!hints.open_world).then(|| json!(false)));
+    printed
 }
 
 fn put(object: &mut Value, name: &str, value: Option<Value>) {

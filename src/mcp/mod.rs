@@ -60,14 +60,32 @@ pub struct Reply {
     /// The status.
     pub status: Status,
     /// A JSON document; nothing for what was only accepted.
-    pub body: Option<Bytes>,
+    pub body: Option<Payload>,
     /// The id of a new session, for its header.
     pub session: Option<String>,
 }
 
+/// A JSON document in up to three parts, one after the other: what is the same for every request
+/// is shared and never copied.
+#[derive(Debug, Default)]
+pub struct Payload {
+    /// What was printed for this request.
+    pub head: Bytes,
+    /// What all requests share.
+    pub shared: Bytes,
+    /// What closes the document.
+    pub tail: Bytes,
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(whole: Vec<u8>) -> Self {
+        Self { head: whole.into(), ..Self::default() }
+    }
+}
+
 impl Reply {
-    fn ok(body: Vec<u8>) -> Self {
-        Self { status: Status::Ok, body: Some(body.into()), session: None }
+    fn ok(body: Payload) -> Self {
+        Self { status: Status::Ok, body: Some(body), session: None }
     }
 
     const fn accepted() -> Self {
@@ -88,7 +106,7 @@ pub struct Incoming<'a, H> {
     /// Who is calling.
     pub principal: Arc<Principal>,
     /// The id under which logs tell of the request.
-    pub request: &'a str,
+    pub request: u64,
 }
 
 /// The protocol side of the server.
@@ -121,14 +139,14 @@ impl Server {
 
     /// What `tools/list` answers at an endpoint, printed.
     #[must_use]
-    pub fn tools(&self, bridge: Option<&str>) -> Option<&[u8]> {
+    pub fn tools(&self, bridge: Option<&str>) -> Option<&Bytes> {
         self.surface.endpoint(bridge).map(|endpoint| endpoint.tools(Revision::LATEST_LEGACY))
     }
 
     /// Answers one POST.
     pub async fn handle<H>(self: &Arc<Self>, incoming: Incoming<'_, H>) -> Reply
     where
-        H: CallerHeaders + Send + Sync + 'static,
+        H: CallerHeaders + Clone + Send + Sync + 'static,
     {
         let Some(endpoint) = self.surface.endpoint(incoming.bridge) else {
             return Refusal::no_bridge(incoming.bridge.unwrap_or_default()).reply();

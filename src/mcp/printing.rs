@@ -18,52 +18,56 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
 /// Writes a JSON document as a JSON string, without the white space between its tokens.
 /// The document was checked to be UTF-8; what is no JSON comes out as it went in, escaped.
 pub(super) fn document(json: &[u8], out: &mut Vec<u8>) {
-    out.reserve(json.len() + json.len() / 8 + 2);
+    out.reserve(json.len() + json.len() / 4 + 2);
     out.push(b'"');
     let mut rest = json;
-    let mut in_string = false;
-    while let Some(at) = rest.iter().position(|byte| SPECIAL.get(usize::from(*byte)).copied().unwrap_or(true)) {
-        let (plain, tail) = rest.split_at(at);
+    let mut place = Place::Between;
+    loop {
+        let special = match place {
+            Place::Between => rest.iter().position(|byte| *byte <= b' ' || matches!(byte, b'"' | b'\\')),
+            Place::Within => rest.iter().position(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\')),
+        };
+        let Some((plain, [byte, tail @ ..])) = special.and_then(|at| rest.split_at_checked(at)) else { break };
         out.extend_from_slice(plain);
-        let Some((byte, tail)) = tail.split_first() else { break };
         rest = tail;
-        match *byte {
-            b'"' => {
-                in_string = !in_string;
+        match (*byte, place) {
+            (b'"', _) => {
                 out.extend_from_slice(b"\\\"");
+                place = place.other();
             }
-            b'\\' => {
+            (b'\\', _) => {
                 out.extend_from_slice(b"\\\\");
                 // The character behind a back-slash never ends a string.
-                if let Some((b'"', tail)) = rest.split_first().map(|(byte, tail)| (*byte, tail)) {
-                    out.extend_from_slice(b"\\\"");
-                    rest = tail;
-                } else if let Some((b'\\', tail)) = rest.split_first().map(|(byte, tail)| (*byte, tail)) {
-                    out.extend_from_slice(b"\\\\");
+                if let [next @ (b'"' | b'\\'), tail @ ..] = rest {
+                    out.extend_from_slice(&[b'\\', *next]);
                     rest = tail;
                 }
             }
-            b' ' if in_string => out.push(b' '),
-            b' ' | b'\n' | b'\r' | b'\t' if !in_string => {}
-            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            (b' ' | b'\n' | b'\r' | b'\t', Place::Between) => {}
+            (control, _) => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
         }
     }
     out.extend_from_slice(rest);
     out.push(b'"');
 }
 
-/// Bytes that cannot be copied as they are: control characters, blanks, quotes, back-slashes.
-const SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte <= 0x20 {
-        table[byte] = true;
-        byte += 1;
+/// Where in a document a character stands.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Between strings, where white space has no meaning.
+    Between,
+    /// Within a string.
+    Within,
+}
+
+impl Place {
+    const fn other(self) -> Self {
+        match self {
+            Self::Between => Self::Within,
+            Self::Within => Self::Between,
+        }
     }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
+}
 
 #[cfg(test)]
 mod tests {

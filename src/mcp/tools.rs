@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
+
 use super::{
     Refusal, Revision,
     dispatch::{Answer, Context},
@@ -15,7 +17,11 @@ use crate::{
 };
 
 /// The list of tools: one page, because many clients never ask for a second one (protocol.md R-10).
-pub(super) fn list<'a>(endpoint: &'a Endpoint, request: &Request<'_>, revision: Revision) -> Result<&'a [u8], Refusal> {
+pub(super) fn list<'a>(
+    endpoint: &'a Endpoint,
+    request: &Request<'_>,
+    revision: Revision,
+) -> Result<&'a Bytes, Refusal> {
     let first_page = |cursor: &serde_json::value::RawValue| matches!(cursor.get(), "null" | "\"\"");
     match request.params.cursor {
         Some(cursor) if !first_page(cursor) => Err(Refusal::params("There is no page with this cursor")),
@@ -30,7 +36,7 @@ pub(super) async fn call<H>(
     revision: Revision,
 ) -> Result<Answer, Refusal>
 where
-    H: CallerHeaders + Send + Sync + 'static,
+    H: CallerHeaders + Clone + Send + Sync + 'static,
 {
     let Some(name) = request.params.name.and_then(wire::text) else {
         return Err(Refusal::params("params.name must be the name of a tool"));
@@ -43,26 +49,28 @@ where
     let Some(index) = context.endpoint.tool(&name) else { return Err(unknown(context.endpoint, &name)) };
     let generation = &context.server.generation;
     let writes = generation.plan().tools.get(index).is_some_and(crate::plan::Tool::writes);
-    let ticket = match revision.is_stateless() {
+    let ticket = if revision.is_stateless() {
         // Closing the stream is how a stateless call is taken back (protocol.md H-17).
-        true => None,
-        false => context.server.in_flight.enter(context.session, request.id),
-    };
-    let invocation = Invocation {
-        generation: Arc::clone(generation),
-        index,
-        principal: Arc::clone(context.principal),
-        headers: Arc::clone(context.headers),
+        None
+    } else {
+        context.server.in_flight.enter(context.session, request.id)
     };
     let work = async {
         if writes && !revision.is_stateless() {
             // A lost connection is no cancellation here (protocol.md S-08): what changes
             // something runs to its end, whoever still listens.
-            let (arguments, request) = (arguments.map(str::to_owned), context.request.to_owned());
-            let task = async move { invocation.run(arguments.as_deref(), &request).await };
+            let (generation, principal) = (Arc::clone(generation), Arc::clone(context.principal));
+            let (headers, request) = (context.headers.clone(), context.request);
+            let arguments = arguments.map(str::to_owned);
+            let task = async move {
+                let invocation = Invocation { principal: &principal, headers: &headers, request };
+                invocation.run(&generation, index, arguments.as_deref()).await
+            };
             crate::telemetry::spawn(task).await.unwrap_or_else(|_| lost())
         } else {
-            invocation.run(arguments, context.request).await
+            let invocation =
+                Invocation { principal: context.principal, headers: context.headers, request: context.request };
+            invocation.run(generation, index, arguments).await
         }
     };
     let outcome = match &ticket {
@@ -73,23 +81,22 @@ where
             outcome = work => outcome,
         },
     };
-    Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint)))
+    Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint).into()))
 }
 
-/// A tool's call with all it needs, able to outlive its request.
-struct Invocation<H> {
-    generation: Arc<Generation>,
-    index: usize,
-    principal: Arc<Principal>,
-    headers: Arc<H>,
+/// Who calls, and under which id.
+struct Invocation<'a, H> {
+    principal: &'a Principal,
+    headers: &'a H,
+    request: u64,
 }
 
-impl<H: CallerHeaders> Invocation<H> {
-    async fn run(&self, arguments: Option<&str>, request: &str) -> Outcome {
-        let Some(tool) = self.generation.plan().tools.get(self.index) else { return lost() };
-        let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), request, Instant::now());
-        let call = Call { tool, arguments, principal: &self.principal, headers: &*self.headers, request };
-        let outcome = engine::call(&self.generation, &call).await;
+impl<H: CallerHeaders> Invocation<'_, H> {
+    async fn run(&self, generation: &Generation, index: usize, arguments: Option<&str>) -> Outcome {
+        let Some(tool) = generation.plan().tools.get(index) else { return lost() };
+        let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
+        let call = Call { tool, arguments, principal: self.principal, headers: self.headers, request: self.request };
+        let outcome = engine::call(generation, &call).await;
         event.outcome(outcome.failure.map_or("ok", engine::ErrorClass::name));
         outcome
     }

@@ -37,12 +37,13 @@ impl Guard {
     /// Looks at a request before anything else does. The origin of a page that may call is
     /// returned, for the headers that tell the browser so.
     pub(super) fn check<'a>(&self, uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a HeaderValue>, Suspicious> {
-        let host = match uri.authority() {
-            // HTTP/2 carries the host in the target.
-            Some(authority) => authority.as_str(),
-            None => only(headers, header::HOST).and_then(|host| host.to_str().ok()).ok_or(Suspicious::NoHost)?,
-        };
-        if !self.knows(host) {
+        // HTTP/2 carries the host in the target, and so may HTTP/1: then both must be known.
+        let target = uri.authority().map(http::uri::Authority::as_str);
+        let header = only(headers, header::HOST).and_then(|host| host.to_str().ok());
+        if target.or(header).is_none() || headers.get_all(header::HOST).iter().count() > 1 {
+            return Err(Suspicious::NoHost);
+        }
+        if ![target, header].into_iter().flatten().all(|host| self.knows(host)) {
             return Err(Suspicious::Host);
         }
         if !headers.contains_key(header::ORIGIN) {
@@ -56,6 +57,9 @@ impl Guard {
     }
 
     fn knows(&self, host: &str) -> bool {
+        if self.hosts.iter().any(|known| known == host) {
+            return true;
+        }
         let lower = host.to_ascii_lowercase();
         is_loopback(name_of(&lower))
             || self.hosts.iter().any(|known| *known == lower || (!known.contains(':') && known == name_of(&lower)))

@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use super::{
     cors,
     guard::{Guard, Suspicious},
+    payload::Parts,
     readiness::Probe,
 };
 use crate::{
@@ -42,6 +43,7 @@ const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// Everything a request is answered with.
 #[derive(Debug)]
 pub(super) struct App {
+    shared: Arc<Shared>,
     router: Router,
     guard: Guard,
 }
@@ -58,13 +60,12 @@ impl App {
     pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, authenticator: Authenticator) -> Self {
         let shared = Arc::new(Shared { protocol, authenticator, probe: Probe::default(), requests: AtomicU64::new(1) });
         let router = Router::new()
-            .route("/mcp", any(all_bridges))
             .route("/mcp/{bridge}", any(one_bridge))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
             .fallback(nowhere)
-            .with_state(shared);
-        Self { router, guard }
+            .with_state(Arc::clone(&shared));
+        Self { shared, router, guard }
     }
 
     /// Answers one request.
@@ -77,6 +78,9 @@ impl App {
         };
         let mut response = match (&origin, request.method()) {
             (Some(_), &Method::OPTIONS) => cors::preflight(),
+            // The path that nearly every request takes goes round the router, which costs more
+            // than all else that is done here.
+            _ if request.uri().path() == "/mcp" => endpoint(&self.shared, None, request).await,
             // A router that has its state never fails.
             _ => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,
@@ -88,10 +92,6 @@ impl App {
         }
         response
     }
-}
-
-async fn all_bridges(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    endpoint(&shared, None, request).await
 }
 
 async fn one_bridge(State(shared): State<Arc<Shared>>, Path(bridge): Path<String>, request: Request) -> Response<Body> {
@@ -130,7 +130,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, request: Request) 
         Ok(body) => body,
         Err(refusal) => return send(refusal.reply()),
     };
-    let id = shared.requests.fetch_add(1, Ordering::Relaxed).to_string();
+    let id = shared.requests.fetch_add(1, Ordering::Relaxed);
     let own = OwnHeaders { all: head.headers, shared: Arc::clone(shared) };
     // Values are shared, not copied.
     let [version, method, name, session] = [VERSION, METHOD, NAME, SESSION].map(|name| own.all.get(name).cloned());
@@ -140,8 +140,9 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, request: Request) 
         name: text(name.as_ref()),
         session: text(session.as_ref()),
     };
-    let incoming = Incoming { bridge, protocol, headers: own, body, principal, request: &id };
-    send(shared.protocol.handle(incoming).await)
+    let incoming = Incoming { bridge, protocol, headers: own, body, principal, request: id };
+    // One box here keeps a large future from being moved through every layer above.
+    send(Box::pin(shared.protocol.handle(incoming)).await)
 }
 
 fn text(value: Option<&HeaderValue>) -> Option<&str> {
@@ -149,6 +150,7 @@ fn text(value: Option<&HeaderValue>) -> Option<&str> {
 }
 
 /// The caller's headers without the keys of this server.
+#[derive(Clone)]
 struct OwnHeaders {
     all: HeaderMap,
     shared: Arc<Shared>,
@@ -245,15 +247,15 @@ fn send(reply: Reply) -> Response<Body> {
         *response.status_mut() = status;
         return response;
     };
-    let mut response = json(status, body);
+    let mut response = json(status, Body::new(Parts::from(body)));
     if let Some(session) = reply.session.and_then(|session| HeaderValue::try_from(session).ok()) {
         response.headers_mut().insert(SESSION, session);
     }
     response
 }
 
-fn json(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn json(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

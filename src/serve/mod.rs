@@ -5,6 +5,7 @@ mod connection;
 mod cors;
 mod guard;
 mod http;
+mod payload;
 mod readiness;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

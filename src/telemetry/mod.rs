@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 pub struct ToolCallFinished<'a> {
     tool: &'a str,
     caller: &'a str,
-    request: &'a str,
+    request: u64,
     started: Instant,
     outcome: &'static str,
 }
@@ -18,7 +18,7 @@ pub struct ToolCallFinished<'a> {
 impl<'a> ToolCallFinished<'a> {
     /// A call that began just now, and counts as cancelled until its outcome is known.
     #[must_use]
-    pub const fn new(tool: &'a str, caller: &'a str, request: &'a str, started: Instant) -> Self {
+    pub const fn new(tool: &'a str, caller: &'a str, request: u64, started: Instant) -> Self {
         Self { tool, caller, request, started, outcome: "cancelled" }
     }
 

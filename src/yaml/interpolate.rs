@@ -19,7 +19,8 @@ pub trait Variables {
     fn file(&self, folder: &std::path::Path, path: &str) -> Result<String, String>;
 }
 
-/// Replaces every reference in the values below `node`.
+/// Replaces every reference in the values below `node`. A value with a reference that cannot be
+/// replaced becomes [`Kind::Faulty`].
 pub fn interpolate(node: &mut Node, files: &FileSet, variables: &dyn Variables) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     walk(node, files, variables, &mut diagnostics);
@@ -27,17 +28,25 @@ pub fn interpolate(node: &mut Node, files: &FileSet, variables: &dyn Variables) 
 }
 
 fn walk(node: &mut Node, files: &FileSet, variables: &dyn Variables, diagnostics: &mut Diagnostics) {
-    match &mut node.kind {
-        Kind::List(items) => items.iter_mut().for_each(|item| walk(item, files, variables, diagnostics)),
+    let replaced = match &mut node.kind {
+        Kind::List(items) => {
+            return items.iter_mut().for_each(|item| walk(item, files, variables, diagnostics));
+        }
         Kind::Map(entries) => {
-            entries.iter_mut().for_each(|entry| walk(&mut entry.value, files, variables, diagnostics));
+            return entries.iter_mut().for_each(|entry| walk(&mut entry.value, files, variables, diagnostics));
         }
-        Kind::Scalar(scalar) => {
-            if scalar.text.contains("${") {
-                let place = Place { files, span: node.span };
-                replace(scalar, place, variables, diagnostics);
-            }
+        Kind::Scalar(scalar) if scalar.text.contains("${") => {
+            replace(scalar, Place { files, span: node.span }, variables, diagnostics)
         }
+        Kind::Scalar(_) | Kind::Faulty => return,
+    };
+    match replaced {
+        Some(scalar) => {
+            let values = scalar.inserted.iter().filter_map(|part| scalar.text.get(part.clone()));
+            diagnostics.conceal(node.span, values.map(str::to_owned));
+            node.kind = Kind::Scalar(scalar);
+        }
+        None => node.kind = Kind::Faulty,
     }
 }
 
@@ -47,39 +56,48 @@ struct Place<'a> {
     span: Span,
 }
 
-fn replace(scalar: &mut Scalar, place: Place<'_>, variables: &dyn Variables, diagnostics: &mut Diagnostics) {
-    let mut result = String::with_capacity(scalar.text.len());
-    let mut found = false;
+/// The scalar with its references replaced; `None` after a fault.
+fn replace(
+    scalar: &Scalar,
+    place: Place<'_>,
+    variables: &dyn Variables,
+    diagnostics: &mut Diagnostics,
+) -> Option<Scalar> {
+    let (mut text, mut inserted) = (String::with_capacity(scalar.text.len()), Vec::new());
+    let mut fine = true;
     let mut at = 0;
     while let Some(start) = scalar.text.get(at..).and_then(|rest| rest.find("${")).map(|found| at + found) {
         if scalar.text.get(..start).is_some_and(|before| before.ends_with('$') && start > at) {
             // `$${` is how a literal `${` is written.
-            result.push_str(scalar.text.get(at..start - 1).unwrap_or(""));
-            result.push_str("${");
+            text.push_str(scalar.text.get(at..start - 1).unwrap_or(""));
+            text.push_str("${");
             at = start + 2;
             continue;
         }
-        result.push_str(scalar.text.get(at..start).unwrap_or(""));
+        text.push_str(scalar.text.get(at..start).unwrap_or(""));
         let rest = scalar.text.get(start + 2..).unwrap_or("");
         let Some(length) = rest.find('}') else {
             let span = scalar.place(start..start + 2, place.span, place.files.slice(place.span));
-            diagnostics.push(
-                Diagnostic::error(Code::Variable, span, "`${` without a `}`").help("write `$${` for a literal `${`"),
-            );
-            return;
+            let fault = Diagnostic::error(Code::Variable, span, "`${` without a `}`");
+            diagnostics.push(fault.help("write `$${` for a literal `${`"));
+            return None;
         };
         let end = start + 2 + length + 1;
         let span = scalar.place(start..end, place.span, place.files.slice(place.span));
         match resolve(rest.get(..length).unwrap_or(""), span, place.files, variables) {
-            Ok(value) => result.push_str(&value),
-            Err(fault) => diagnostics.push(*fault),
+            Ok(value) => {
+                inserted.push(text.len()..text.len() + value.len());
+                text.push_str(&value);
+            }
+            Err(fault) => {
+                diagnostics.push(*fault);
+                fine = false;
+            }
         }
-        found = true;
         at = end;
     }
-    result.push_str(scalar.text.get(at..).unwrap_or(""));
-    scalar.text = result;
-    scalar.interpolated |= found;
+    text.push_str(scalar.text.get(at..).unwrap_or(""));
+    fine.then_some(Scalar { text, style: scalar.style, inserted })
 }
 
 fn resolve(reference: &str, span: Span, files: &FileSet, variables: &dyn Variables) -> Result<String, Box<Diagnostic>> {

@@ -32,6 +32,13 @@ impl Pointer {
         Self(steps)
     }
 
+    /// The pointer of what this one stands in; the top stands in itself.
+    #[must_use]
+    pub fn above(&self) -> Self {
+        let kept = self.0.len().saturating_sub(1);
+        Self(self.0.iter().take(kept).cloned().collect())
+    }
+
     /// The keys and positions, from the top.
     #[must_use]
     pub fn steps(&self) -> &[String] {
@@ -45,7 +52,7 @@ pub fn value_at<'a>(root: &'a Node, pointer: &Pointer) -> Option<&'a Node> {
     pointer.steps().iter().try_fold(root, |node, step| match &node.kind {
         Kind::Map(_) => node.entry(step).map(|entry| &entry.value),
         Kind::List(items) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
-        Kind::Scalar(_) => None,
+        Kind::Scalar(_) | Kind::Faulty => None,
     })
 }
 
@@ -65,7 +72,7 @@ pub fn key_at(root: &Node, pointer: &Pointer) -> Span {
                 Some(item) => (node, span) = (item, item.span),
                 None => return span,
             },
-            Kind::Scalar(_) => return span,
+            Kind::Scalar(_) | Kind::Faulty => return span,
         }
     }
     span

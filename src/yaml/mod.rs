@@ -7,11 +7,14 @@ mod interpolate;
 mod locate;
 mod parse;
 mod scalar;
+mod secrets;
+mod syntax;
 
 pub use interpolate::{Variables, interpolate};
 pub use locate::{Pointer, key_at, value_at};
 pub use parse::parse;
 pub use scalar::{Core, Scalar, Style};
+pub use secrets::{literals, names_a_secret};
 
 use crate::text::{Span, Spanned};
 
@@ -33,6 +36,8 @@ pub enum Kind {
     List(Vec<Node>),
     /// A mapping, in the order of the file. Keys come once.
     Map(Vec<Entry>),
+    /// A scalar with a fault of its own, which is told: nobody can know what it was to be.
+    Faulty,
 }
 
 /// One key of a mapping with its value.
@@ -50,7 +55,7 @@ impl Node {
     pub fn entries(&self) -> &[Entry] {
         match &self.kind {
             Kind::Map(entries) => entries,
-            Kind::Scalar(_) | Kind::List(_) => &[],
+            Kind::Scalar(_) | Kind::List(_) | Kind::Faulty => &[],
         }
     }
 
@@ -65,7 +70,7 @@ impl Node {
     pub fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
-            Kind::List(_) | Kind::Map(_) => None,
+            Kind::List(_) | Kind::Map(_) | Kind::Faulty => None,
         }
     }
 }

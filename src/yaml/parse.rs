@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, options};
+use granit_parser::{Event, Parser, ScalarStyle, options};
 
-use super::{Entry, Kind, Node, Scalar, Style};
+use super::{Core, Entry, Kind, Node, Scalar, Style, secrets, syntax};
 use crate::{
     diag::{Code, Diagnostic, Diagnostics},
     text::{FileId, FileSet, Span, Spanned},
@@ -15,6 +15,9 @@ use crate::{
 const NODES_MAX: usize = 100_000;
 /// How deep values may lie in each other.
 const DEPTH_MAX: usize = 64;
+
+/// The key that older YAML puts the entries of another mapping in by.
+const MERGE: &str = "<<";
 
 /// Reads one file. An empty file is a mapping without keys. `None` after a syntax fault,
 /// which is among the diagnostics then.
@@ -35,10 +38,14 @@ pub fn parse(files: &FileSet, file: FileId) -> (Option<Node>, Diagnostics) {
     for event in parser {
         let step = match event {
             Ok((event, span)) => builder.event(event, &span),
-            Err(error) => Err(Box::new(builder.syntax(&error))),
+            Err(error) => Err(Box::new(syntax::fault(&error, file, text, skipped))),
         };
         if let Err(fault) = step {
             builder.diagnostics.push(*fault);
+            // Nobody knows any more which value belongs to which key.
+            for span in secrets::likely(files, file) {
+                builder.diagnostics.hide(span);
+            }
             return (None, builder.diagnostics);
         }
     }
@@ -95,17 +102,23 @@ impl Builder<'_> {
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
-                let style = style_of(style);
-                let scalar = Scalar { text: text.into_owned(), style, interpolated: false };
+                let scalar = Scalar { text: text.into_owned(), style: style_of(style), inserted: Vec::new() };
+                if tag.is_some() {
+                    self.refuse_tag(span, Some(&scalar));
+                    return self.place(Node { kind: Kind::Faulty, span }, anchor);
+                }
                 self.place(Node { kind: Kind::Scalar(scalar), span }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
+                if tag.is_some() {
+                    self.refuse_tag(span, None);
+                }
                 self.open(Open::List { items: Vec::new(), at: span, anchor })
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), span);
+                if tag.is_some() {
+                    self.refuse_tag(span, None);
+                }
                 self.open(Open::Map { entries: Vec::new(), key: None, at: span, anchor })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
@@ -145,11 +158,15 @@ impl Builder<'_> {
             Kind::Map(entries) => {
                 entries.first().zip(entries.last()).map(|(first, last)| first.key.span.to(last.value.span))
             }
-            Kind::Scalar(_) => None,
+            Kind::Scalar(_) | Kind::Faulty => None,
         };
         // A flow collection is marked by its brackets, a block one by what is in it.
         let bracketed = at.end > at.start && end.end > end.start;
         let span = if bracketed { at.to(end) } else { children.unwrap_or(at) };
+        let kind = match kind {
+            Kind::Map(entries) => Kind::Map(merged(entries, self.text)),
+            Kind::List(_) | Kind::Scalar(_) | Kind::Faulty => kind,
+        };
         self.place(Node { kind, span }, anchor)
     }
 
@@ -171,11 +188,15 @@ impl Builder<'_> {
     }
 
     fn key(&mut self, node: Node) -> Step {
-        let Kind::Scalar(scalar) = node.kind else {
-            let fault = Diagnostic::error(Code::KeyNotText, node.span, "a key must be text");
-            return Err(Box::new(fault.help("a value that begins with `{{` needs quotes: \"{{name}}\"")));
+        let scalar = match node.kind {
+            Kind::Scalar(scalar) => scalar,
+            Kind::Faulty => {
+                let text = self.text.get(node.span.range()).unwrap_or("").to_owned();
+                Scalar { text, style: Style::Quoted, inserted: Vec::new() }
+            }
+            Kind::List(_) | Kind::Map(_) => return Err(Box::new(syntax::key_not_text(node.span, self.text))),
         };
-        if scalar.text == "<<" && scalar.style == Style::Plain {
+        if scalar.text == MERGE && scalar.style == Style::Plain {
             let fault = Diagnostic::error(Code::MergeKey, node.span, "YAML 1.2 has no merge keys");
             self.diagnostics.push(fault.help("use an alias for each value: `latitude: *latitude`"));
         }
@@ -200,11 +221,32 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn refuse_tag(&mut self, tagged: impl Into<Option<bool>>, span: Span) {
-        if tagged.into() == Some(true) {
-            let fault = Diagnostic::error(Code::Tag, span, "YAML tags have no meaning in a bridge file");
-            self.diagnostics.push(fault.help("leave the `!` tag out"));
+    fn refuse_tag(&mut self, value: Span, scalar: Option<&Scalar>) {
+        let span = self.tag_before(value);
+        let fault = Diagnostic::error(Code::Tag, span, "YAML tags have no meaning in a bridge file");
+        let tag = self.text.get(span.range()).unwrap_or("");
+        let raw = self.text.get(value.range()).unwrap_or("");
+        let as_text = |scalar: &Scalar| scalar.style == Style::Plain && Core::of(&scalar.text) != Core::Text;
+        self.diagnostics.push(match scalar {
+            Some(scalar) if tag == "!!str" && as_text(scalar) => {
+                fault.replace("put it in quotes", span.to(value), format!("\"{}\"", scalar.text))
+            }
+            Some(_) if tag.starts_with("!!") => fault.replace("leave the tag out", span.to(value), raw),
+            Some(_) | None => fault.help("leave the `!` tag out"),
+        });
+    }
+
+    /// The place of the tag of a value: before it, with at most an anchor between them.
+    fn tag_before(&self, value: Span) -> Span {
+        let mut before = self.text.get(..value.range().start).unwrap_or("").trim_end();
+        for _ in 0..2 {
+            let start = before.rfind(|it: char| it.is_whitespace() || "[{,".contains(it)).map_or(0, |at| at + 1);
+            if before.get(start..).is_some_and(|word| word.starts_with('!')) {
+                return Span::new(self.file, start, before.len());
+            }
+            before = before.get(..start).unwrap_or("").trim_end();
         }
+        value
     }
 
     fn span(&self, at: &granit_parser::Span) -> Span {
@@ -214,19 +256,24 @@ impl Builder<'_> {
         let kept = self.text.get(start..end).map_or(0, |raw| raw.trim_end_matches(['\n', '\r', ' ']).len());
         Span::new(self.file, start, start + kept)
     }
+}
 
-    fn syntax(&self, error: &ScanError) -> Diagnostic {
-        let at = error.marker().byte_offset().unwrap_or(0) + self.skipped;
-        let length = self.text.get(at..).and_then(|rest| rest.chars().next()).filter(|it| *it != '\n');
-        let span = Span::new(self.file, at, at + length.map_or(0, char::len_utf8));
-        let printed = error.to_string();
-        let message = printed.split(" at char ").next().unwrap_or(&printed).to_owned();
-        let fault = Diagnostic::error(Code::Syntax, span, format!("not valid YAML: {message}"));
-        match hint(self.text, at) {
-            Some(hint) => fault.help(hint),
-            None => fault,
+/// The entries with those of merge keys put in, as older YAML has it: the fault is told, and what
+/// the author meant is checked like everything else.
+fn merged(mut entries: Vec<Entry>, text: &str) -> Vec<Entry> {
+    let merges: Vec<Entry> = entries.extract_if(.., |entry| text.get(entry.key.span.range()) == Some(MERGE)).collect();
+    for merge in merges {
+        let maps = match merge.value.kind {
+            Kind::List(items) => items,
+            Kind::Map(_) | Kind::Scalar(_) | Kind::Faulty => vec![merge.value],
+        };
+        for entry in maps.iter().flat_map(Node::entries) {
+            if entries.iter().all(|known| known.key.value != entry.key.value) {
+                entries.push(entry.clone());
+            }
         }
     }
+    entries
 }
 
 fn style_of(style: ScalarStyle) -> Style {
@@ -240,32 +287,16 @@ fn style_of(style: ScalarStyle) -> Style {
 
 fn size(node: &Node) -> usize {
     match &node.kind {
-        Kind::Scalar(_) => 1,
+        Kind::Scalar(_) | Kind::Faulty => 1,
         Kind::List(items) => 1 + items.iter().map(size).sum::<usize>(),
         Kind::Map(entries) => 1 + entries.iter().map(|entry| size(&entry.value)).sum::<usize>(),
     }
 }
 
-/// The usual reasons for a syntax fault, told by the line it is on.
-fn hint(text: &str, at: usize) -> Option<&'static str> {
-    let start = text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = text.get(start..)?.lines().next()?;
-    let value = line.split_once(": ").map_or(line, |(_, value)| value).trim_start();
-    if line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t') {
-        Some("indent with spaces, not with tabs")
-    } else if value.starts_with("{{") {
-        Some("put quotes around a value that begins with `{{`")
-    } else if value.starts_with(['@', '`', '%']) {
-        Some("put quotes around a value that begins with `@`, `%` or a back-quote")
-    } else if !value.starts_with(['"', '\'', '|', '>', '[', '{']) && value.contains(": ") {
-        Some("put quotes around text that holds `: `")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn read(text: &str) -> (FileSet, Option<Node>, Diagnostics) {
@@ -312,7 +343,7 @@ mod tests {
         let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for level in 1..12 {
             let one = format!("*a{},", level - 1);
-            text.push_str(&format!("a{level}: &a{level} [{}]\n", one.repeat(10)));
+            let _ = writeln!(text, "a{level}: &a{level} [{}]", one.repeat(10));
         }
         let (_, node, diagnostics) = read(&text);
         assert!(node.is_none());

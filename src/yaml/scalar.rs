@@ -26,8 +26,8 @@ pub struct Scalar {
     pub text: String,
     /// How it was written.
     pub style: Style,
-    /// Whether the text holds the value of a variable.
-    pub interpolated: bool,
+    /// The parts of the text that are values of variables, in bytes.
+    pub inserted: Vec<Range<usize>>,
 }
 
 /// What the core schema of YAML 1.2 makes of a plain scalar.
@@ -56,8 +56,8 @@ impl Core {
             _ => {}
         }
         let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        if let Some(number) = prefixed(digits, "0x", 16).or_else(|| prefixed(digits, "0o", 8)) {
-            return number.map_or(Self::TooLarge, |number| Self::Number(number.into()));
+        if let Some(core) = prefixed(digits, "0x", 16).or_else(|| prefixed(digits, "0o", 8)) {
+            return core;
         }
         if digits.is_empty() || !digits.starts_with(|it: char| it.is_ascii_digit() || it == '.') {
             return Self::Text;
@@ -86,17 +86,24 @@ impl Core {
     }
 }
 
-fn prefixed(digits: &str, prefix: &str, radix: u32) -> Option<Option<u64>> {
+fn prefixed(digits: &str, prefix: &str, radix: u32) -> Option<Core> {
     let digits = digits.strip_prefix(prefix).filter(|digits| !digits.is_empty())?;
-    digits.chars().all(|it| it.is_digit(radix)).then(|| u64::from_str_radix(digits, radix).ok())
+    let number = u64::from_str_radix(digits, radix).map_or(Core::TooLarge, |number| Core::Number(number.into()));
+    digits.chars().all(|it| it.is_digit(radix)).then_some(number)
 }
 
 impl Scalar {
+    /// Whether the text holds the value of a variable.
+    #[must_use]
+    pub fn is_interpolated(&self) -> bool {
+        !self.inserted.is_empty()
+    }
+
     /// What YAML makes of it. A value that came from a variable is text until a key wants otherwise.
     #[must_use]
     pub fn core(&self) -> Core {
         match self.style {
-            Style::Plain if !self.interpolated => Core::of(&self.text),
+            Style::Plain if !self.is_interpolated() => Core::of(&self.text),
             Style::Plain | Style::Quoted | Style::Literal | Style::Folded => Core::Text,
         }
     }
@@ -106,7 +113,7 @@ impl Scalar {
     /// the two differ, the whole scalar is the answer.
     #[must_use]
     pub fn place(&self, part: Range<usize>, span: Span, raw: &str) -> Span {
-        if self.interpolated {
+        if self.is_interpolated() {
             return span;
         }
         let found = match self.style {

@@ -189,7 +189,7 @@ mod tests {
             (Mysql, "SELECT 1 /*!; x */", vec![(F::ExecutableComment, "/*!; x */")]),
             (Sqlite, "SELECT :ids, a IN (1, :ids)", vec![(list(), ":ids"), (list(), ":ids")]),
             (Sqlite, "SELECT a = :q, a LIKE :q || 'x'", vec![(like(), ":q"), (like(), ":q")]),
-            (Sqlite, "SELECT a LIKE :q ESCAPE '#'", vec![(F::LikeWithEscape { name: "q".into() }, ":q")]),
+            (Sqlite, "SELECT a LIKE :q ESCAPE '#'", vec![(F::LikeWithEscape { name: "q".into() }, "ESCAPE")]),
             (Sqlite, ":id", vec![(F::NoLeadingKeyword, ":id")]),
         ] {
             let found = read(dialect, text).expect_err(text);

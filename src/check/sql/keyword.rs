@@ -36,6 +36,13 @@ const FORBIDDEN: [&str; 23] = [
 /// The statements a read may begin with.
 const READING: [&str; 4] = ["SELECT", "WITH", "VALUES", "EXPLAIN"];
 
+/// The other words that a statement begins with in some engine.
+const OTHERS: [&str; 24] = [
+    "ALTER", "ANALYZE", "CALL", "COMMENT", "CREATE", "DELETE", "DESC", "DESCRIBE", "DO", "DROP", "GRANT", "IMPORT",
+    "INSERT", "MERGE", "OPTIMIZE", "REFRESH", "REINDEX", "RENAME", "REPLACE", "REVOKE", "SHOW", "TABLE", "TRUNCATE",
+    "UPDATE",
+];
+
 /// What a WITH or an EXPLAIN could run inside. Each but CREATE is a function, too, in some engine.
 const CHANGING: [&str; 6] = ["INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CREATE"];
 
@@ -101,14 +108,16 @@ pub(super) fn check_access(words: &[Word], leading: Option<&Leading>, access: Ac
     let Some(keyword) = &leading.keyword else {
         return whole(FaultKind::NoLeadingKeyword);
     };
-    if FORBIDDEN.contains(&keyword.as_str()) {
+    let begins = |known: &[&str]| known.contains(&keyword.as_str());
+    if !begins(&FORBIDDEN) && !begins(&READING) && !begins(&OTHERS) {
+        return whole(FaultKind::NoLeadingKeyword);
+    }
+    if begins(&FORBIDDEN) {
         return whole(FaultKind::Forbidden { keyword: keyword.clone() });
     }
     match access {
         Access::Write => Vec::new(),
-        Access::Read if !READING.contains(&keyword.as_str()) => {
-            whole(FaultKind::NeedsWrite { keyword: keyword.clone() })
-        }
+        Access::Read if !begins(&READING) => whole(FaultKind::NeedsWrite { keyword: keyword.clone() }),
         Access::Read => words
             .iter()
             .filter(|word| changes(word, keyword))

@@ -38,20 +38,24 @@ pub(super) fn build(
 ) -> Option<Query> {
     let source = sources.find(operation.source.as_deref(), Kind::Sql, at, context);
     let access = match operation.mode {
-        Some(WrittenAccess::Write) => Access::Write,
-        Some(WrittenAccess::Read) | None => Access::Read,
+        Some(WrittenAccess::Write) => Some(Access::Write),
+        // Nobody can tell what a mode with a fault was to be.
+        None if context.is_lost(operation.mode.as_ref(), &at.at("mode")) => None,
+        Some(WrittenAccess::Read) | None => Some(Access::Read),
     };
-    if access == Access::Write && source.is_some_and(|source| !source.writable) {
+    if access == Some(Access::Write) && source.is_some_and(|source| !source.writable) {
         let span = context.value(&at.at("mode"));
         let fault = Diagnostic::error(Code::SqlKey, span, "the source is read-only");
         context.push(fault.help("say `read_only: false` at the source to permit tools that write"));
     }
     let compiled = statement(operation.query.as_deref()?, params, access, at, context);
+    let returns_at = at.at("returns");
     let found = returns(operation, access, compiled.as_ref(), at, context);
     let expect_rows = expect_rows(operation, access, at, context);
     let not_found = operation.not_found.as_deref().and_then(|text| {
         let at = at.at("not_found");
-        if !matches!(found, Returns::Row | Returns::Value) {
+        let is_told = context.is_lost(operation.returns.as_ref(), &returns_at);
+        if !matches!(found, Returns::Row | Returns::Value) && !is_told {
             context.fault(Code::SqlKey, &at, "`not_found` has a meaning for `returns: row` and `returns: value` only");
         }
         templates::text(text, Stage::Request, params, &at, context)
@@ -64,7 +68,7 @@ pub(super) fn build(
     let compiled = compiled?;
     Some(Query {
         source: source?.id,
-        access,
+        access: access?,
         effect: if compiled.insert_only { Effect::Adds } else { Effect::Changes },
         statement: compiled.statement,
         returns: found,
@@ -75,15 +79,31 @@ pub(super) fn build(
     })
 }
 
-fn statement(text: &str, params: &Params, access: Access, at: &Pointer, context: &mut Context<'_>) -> Option<Compiled> {
+fn statement(
+    text: &str,
+    params: &Params,
+    access: Option<Access>,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Option<Compiled> {
     let query_at = at.at("query");
-    if context.is_interpolated(&query_at) {
-        let fault = Diagnostic::error(Code::SqlVariable, context.value(&query_at), "SQL text holds no `${…}`");
+    let options = params.declared.iter().flat_map(|param| match &param.role {
+        Role::Choice(options) => options.iter().map(|(key, _)| param.pointer.at("choices").at(key)).collect(),
+        Role::Scalar | Role::List | Role::Object | Role::Like(_) => Vec::new(),
+    });
+    let inserted: Vec<Pointer> =
+        options.chain([query_at.clone()]).filter(|at| !context.inserted(at).is_empty()).collect();
+    for at in &inserted {
+        let fault = Diagnostic::error(Code::SqlVariable, context.value(at), "SQL text holds no `${…}`");
         context.push(fault.help("bind a param, or write the statement out; `$${` is a literal `${`"));
     }
-    let kinds: BTreeMap<String, ParamKind> =
-        params.declared.iter().map(|param| (param.name.clone(), kind_of(&param.role))).collect();
-    match compile::compile(text, &kinds, Dialect::Sqlite, access) {
+    if !inserted.is_empty() {
+        return None;
+    }
+    let declared = params.declared.iter().map(|param| (param.name.clone(), kind_of(&param.role)));
+    let mut kinds: BTreeMap<String, ParamKind> = declared.collect();
+    kinds.extend(params.lost_names().map(|name| (name.to_owned(), ParamKind::Scalar)));
+    match compile::compile(text, &kinds, Dialect::Sqlite, access.unwrap_or(Access::Write)) {
         Ok(compiled) => Some(compiled),
         Err(faults) => {
             for fault in faults {
@@ -113,6 +133,9 @@ fn report(fault: &Fault, params: &Params, query_at: &Pointer, context: &mut Cont
             None => query_at.clone(),
         },
     };
+    if matches!(&fault.kind, FaultKind::Undeclared { name } if params.is_known(name)) {
+        return;
+    }
     let span = context.part(&at, fault.range.clone());
     let (code, message, help) = words(&fault.kind);
     let diagnostic = Diagnostic::error(code, span, message);
@@ -205,18 +228,18 @@ fn misplaced(kind: &FaultKind) -> Words {
 
 fn returns(
     operation: &SqlOperation,
-    access: Access,
+    access: Option<Access>,
     compiled: Option<&Compiled>,
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Returns {
-    let has_rows = access == Access::Read || compiled.is_none_or(|compiled| compiled.returning);
+    let has_rows = access != Some(Access::Write) || compiled.is_none_or(|compiled| compiled.returning);
     let at = at.at("returns");
     match operation.returns {
         None if has_rows => Returns::Rows,
         None => Returns::Affected,
         Some(WrittenReturns::Affected) => {
-            if access == Access::Read {
+            if access == Some(Access::Read) {
                 context.fault(Code::SqlKey, &at, "a statement that reads affects no rows");
             }
             Returns::Affected
@@ -238,12 +261,12 @@ fn returns(
 
 fn expect_rows(
     operation: &SqlOperation,
-    access: Access,
+    access: Option<Access>,
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Option<ExpectedRows> {
     let written = operation.expect_rows.as_ref()?;
-    if access == Access::Read {
+    if access == Some(Access::Read) {
         context.fault(Code::SqlKey, &at.at("expect_rows"), "`expect_rows` has a meaning for `mode: write` only");
     }
     match written {
@@ -271,8 +294,9 @@ fn columns(operation: &SqlOperation) -> Vec<ColumnOverride> {
 }
 
 fn advise(compiled: &Compiled, params: &Params, named: &BTreeSet<&str>, at: &Pointer, context: &mut Context<'_>) {
+    let is_faulty = context.is_faulty(&at.above());
     for param in &params.declared {
-        if !compiled.used.contains(&param.name) && !named.contains(param.name.as_str()) {
+        if !is_faulty && !compiled.used.contains(&param.name) && !named.contains(param.name.as_str()) {
             let message = format!("the param `{}` is used nowhere", param.name);
             let span = context.key(&param.pointer);
             context.push(Diagnostic::warning(Code::ParamUnused, span, message));

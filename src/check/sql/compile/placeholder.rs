@@ -35,8 +35,8 @@ impl<'a> Reader<'a> {
         match kind {
             ParamKind::Scalar => self.pieces.push(Piece::Bind(param)),
             ParamKind::Like(like) => {
-                if let Some(kind) = self.like_fault(name, rest) {
-                    self.fault(kind, range.clone());
+                if let Some((kind, range)) = self.like_fault(name, range, rest) {
+                    self.fault(kind, range);
                 }
                 self.pieces.push(Piece::Like(param, *like));
             }
@@ -61,17 +61,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn like_fault(&self, name: &str, rest: &[Token]) -> Option<FaultKind> {
+    fn like_fault(&self, name: &str, range: &Range<usize>, rest: &[Token]) -> Option<(FaultKind, Range<usize>)> {
         let name = name.to_owned();
         let [before, ..] = &self.recent;
         let after = next(rest);
         let is_last =
             after.is_none_or(|token| token.kind != TokenKind::Symbol || matches!(self.slice(&token.range), ")" | ","));
         if !matches!(before.as_str(), "LIKE" | "ILIKE") || !is_last {
-            return Some(FaultKind::LikeOutsideLike { name });
+            return Some((FaultKind::LikeOutsideLike { name }, range.clone()));
         }
-        let has_escape = after.is_some_and(|token| self.slice(&token.range).eq_ignore_ascii_case("escape"));
-        has_escape.then_some(FaultKind::LikeWithEscape { name })
+        let escape = after.filter(|token| self.slice(&token.range).eq_ignore_ascii_case("escape"));
+        escape.map(|token| (FaultKind::LikeWithEscape { name }, token.range.clone()))
     }
 
     /// The piece writes the closing parenthesis, so the tokens up to it are taken.
