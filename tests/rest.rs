@@ -166,15 +166,12 @@ async fn no_argument_leaves_its_place() {
     ] {
         let before = api.seen().len();
         let arguments = json!({ "one": one, "rest": rest });
-        match target {
-            Some(target) => {
-                server.text("path", &arguments).await;
-                assert_eq!(api.last().target, target, "{arguments}");
-            }
-            None => {
-                server.error("path", &arguments).await;
-                assert_eq!(api.seen().len(), before, "{arguments} was sent");
-            }
+        if let Some(target) = target {
+            server.text("path", &arguments).await;
+            assert_eq!(api.last().target, target, "{arguments}");
+        } else {
+            server.error("path", &arguments).await;
+            assert_eq!(api.seen().len(), before, "{arguments} was sent");
         }
     }
     for note in ["a\r\nx-evil: 1", "a\u{0}", "ü"] {

@@ -1,6 +1,6 @@
 //! Floor 9. `mcp-bridge tools`: the tools as a client sees them.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use clap::Args;
 use serde_json::Value;
@@ -55,15 +55,16 @@ fn in_words(list: &Value) -> String {
     let mut text = String::new();
     for tool in list.get("tools").and_then(Value::as_array).into_iter().flatten() {
         let word = |name: &str| tool.get(name).and_then(Value::as_str).unwrap_or("");
-        text.push_str(&format!("{}{}\n", word("name"), marks(tool)));
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(text, "{}{}", word("name"), marks(tool));
         for line in word("description").trim().lines() {
-            text.push_str(&format!("    {line}\n"));
+            let _ = writeln!(text, "    {line}");
         }
         let properties = tool.pointer("/inputSchema/properties").and_then(Value::as_object);
         let required = tool.pointer("/inputSchema/required").and_then(Value::as_array);
         for (name, schema) in properties.into_iter().flatten() {
             let needed = required.is_some_and(|all| all.iter().any(|it| it == name));
-            text.push_str(&format!("  - {name}{}: {}\n", if needed { "" } else { "?" }, argument(schema)));
+            let _ = writeln!(text, "  - {name}{}: {}", if needed { "" } else { "?" }, argument(schema));
         }
         text.push('\n');
     }

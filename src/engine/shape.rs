@@ -166,11 +166,12 @@ pub(super) fn sql(
     answer: &SqlAnswer,
     scope: &CallScope<'_>,
 ) -> Result<Outcome, CallError> {
-    if answer.row_count == 0 && matches!(query.returns, Returns::Row | Returns::Value) {
-        if let Some(text) = &query.not_found {
-            let text = text.render(scope).map_err(|error| template_failed(&error))?;
-            return Err(CallError::new(ErrorClass::Upstream, text));
-        }
+    if answer.row_count == 0
+        && matches!(query.returns, Returns::Row | Returns::Value)
+        && let Some(text) = &query.not_found
+    {
+        let text = text.render(scope).map_err(|error| template_failed(&error))?;
+        return Err(CallError::new(ErrorClass::Upstream, text));
     }
     let plain =
         output.select.is_none() && output.fields.is_none() && output.zip == Zip::No && output.max_items.is_none();

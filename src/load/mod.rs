@@ -80,7 +80,7 @@ fn read(path: &Path) -> io::Result<Content> {
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..valid).unwrap_or_default();
-            Content::NotUtf8(before.iter().filter(|byte| **byte == b'\n').count() + 1)
+            Content::NotUtf8(before.split(|byte| *byte == b'\n').count())
         }
     })
 }

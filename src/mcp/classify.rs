@@ -63,11 +63,11 @@ pub(super) fn claims(request: &Request<'_>) -> bool {
 
 fn initialize(claim: &Claim<'_>, header: Option<&str>) -> Result<Era, Refusal> {
     let stateless = |text: &str| Revision::parse(text).filter(|revision| revision.is_stateless());
-    if let Claim::Version(version) = claim {
-        if let Some(revision) = stateless(version) {
-            // The revision has no such method, which is what its dispatch will say.
-            return Ok(Era::Stateless(revision));
-        }
+    if let Claim::Version(version) = claim
+        && let Some(revision) = stateless(version)
+    {
+        // The revision has no such method, which is what its dispatch will say.
+        return Ok(Era::Stateless(revision));
     }
     match header.and_then(stateless) {
         Some(revision) => {

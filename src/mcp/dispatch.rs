@@ -122,10 +122,11 @@ fn shared(id: &str, result: Bytes) -> Payload {
 /// Notifications are never answered, and unknown ones are ignored (protocol.md J-03).
 fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, era: &Era) {
     // Without a handshake there are no ids to take back over HTTP: closing the stream does it.
-    if matches!(era, Era::Legacy(_)) && notification.method == "notifications/cancelled" {
-        if let Some(id) = notification.params.request_id {
-            context.server.in_flight.cancel(context.session, id.get());
-        }
+    if matches!(era, Era::Legacy(_))
+        && notification.method == "notifications/cancelled"
+        && let Some(id) = notification.params.request_id
+    {
+        context.server.in_flight.cancel(context.session, id.get());
     }
 }
 
@@ -174,7 +175,9 @@ where
         }
         match answer {
             Ok(Answer::Message(message)) => {
-                [message.head, message.shared, message.tail].iter().for_each(|part| body.extend_from_slice(part));
+                for part in [message.head, message.shared, message.tail] {
+                    body.extend_from_slice(&part);
+                }
             }
             Ok(Answer::Withdrawn) => {}
             Err(refusal) => refusal.of(Some(request.id)).print(&mut body),

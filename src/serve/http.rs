@@ -118,7 +118,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, request: Request) 
     let (head, body) = request.into_parts();
     let principal = match identify(&shared.authenticator, &head.headers) {
         Ok(principal) => principal,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if head.method != Method::POST {
         return not_post();
@@ -167,7 +167,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     all.next().filter(|_| all.next().is_none()).map(HeaderValue::as_bytes)
 }
 
-fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Arc<Principal>, Response<Body>> {
+fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let name = header::AUTHORIZATION.as_str();
     let presented = Presented {
         authorization: only(headers, name),
@@ -184,7 +184,7 @@ fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Arc<Pr
     };
     let mut response = send(Refusal::transport(Status::Unauthorized, words).reply());
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    Err(response)
+    Err(Box::new(response))
 }
 
 /// No streams are opened yet, so GET and DELETE have no meaning (protocol.md S-09, S-17).

@@ -24,10 +24,10 @@ pub(super) struct Report {
 impl Probe {
     pub(super) async fn report(&self, generation: &Generation) -> Report {
         let mut latest = self.0.lock().await;
-        if let Some((at, report)) = latest.as_ref() {
-            if at.elapsed() < KEPT {
-                return report.clone();
-            }
+        if let Some((at, report)) = latest.as_ref()
+            && at.elapsed() < KEPT
+        {
+            return report.clone();
         }
         let sources = generation.readiness().await;
         let ready = sources.iter().all(|source| source.fault.is_none());

@@ -18,9 +18,9 @@ use sql::SqlUpstream;
 #[derive(Debug)]
 pub enum Upstream {
     /// A REST base.
-    Rest(RestUpstream),
+    Rest(Box<RestUpstream>),
     /// A database.
-    Sql(SqlUpstream),
+    Sql(Box<SqlUpstream>),
 }
 
 /// Every source of a plan, in the order of the plan.
@@ -57,8 +57,8 @@ impl Upstreams {
         let mut all = Vec::with_capacity(plan.sources.len());
         for source in &plan.sources {
             let upstream = match &source.kind {
-                SourceKind::Rest(rest) => Upstream::Rest(RestUpstream::new(&source.name, rest, vault)?),
-                SourceKind::Sql(sql) => Upstream::Sql(SqlUpstream::new(&source.name, sql)),
+                SourceKind::Rest(rest) => Upstream::Rest(Box::new(RestUpstream::new(&source.name, rest, vault)?)),
+                SourceKind::Sql(sql) => Upstream::Sql(Box::new(SqlUpstream::new(&source.name, sql))),
             };
             let bridge = plan.bridges.get(source.bridge.0).map_or(String::new(), |bridge| bridge.name.clone());
             all.push(Connected { bridge, name: source.name.clone(), upstream });

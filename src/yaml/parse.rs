@@ -57,7 +57,7 @@ pub fn parse(files: &FileSet, file: FileId) -> (Option<Node>, Diagnostics) {
 /// A collection that is still open.
 enum Open {
     List { items: Vec<Node>, at: Span, anchor: usize },
-    Map { entries: Vec<Entry>, key: Option<Spanned<String>>, at: Span, anchor: usize },
+    Map { entries: Vec<Entry>, keys: HashMap<String, Span>, key: Option<Spanned<String>>, at: Span, anchor: usize },
 }
 
 struct Builder<'a> {
@@ -119,7 +119,7 @@ impl Builder<'_> {
                 if tag.is_some() {
                     self.refuse_tag(span, None);
                 }
-                self.open(Open::Map { entries: Vec::new(), key: None, at: span, anchor })
+                self.open(Open::Map { entries: Vec::new(), keys: HashMap::new(), key: None, at: span, anchor })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
@@ -201,11 +201,11 @@ impl Builder<'_> {
             self.diagnostics.push(fault.help("use an alias for each value: `latitude: *latitude`"));
         }
         let name = Spanned { value: scalar.text, span: node.span };
-        let Some(Open::Map { entries, key, .. }) = self.open.last_mut() else { return Ok(()) };
-        if let Some(first) = entries.iter().find(|entry| entry.key.value == name.value) {
+        let Some(Open::Map { keys, key, .. }) = self.open.last_mut() else { return Ok(()) };
+        if let Some(first) = keys.insert(name.value.clone(), name.span) {
             let message = format!("the key `{}` stands here twice", name.value);
             let fault = Diagnostic::error(Code::DuplicateKey, name.span, message);
-            self.diagnostics.push(fault.context(first.key.span, "first here"));
+            self.diagnostics.push(fault.context(first, "first here"));
         }
         *key = Some(name);
         Ok(())

@@ -1,6 +1,6 @@
 //! A client that sends exactly what it is told to, header by header.
 
-use std::net::SocketAddr;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use serde_json::Value;
 use tokio::{
@@ -58,12 +58,12 @@ impl Post {
     pub(crate) async fn send(self, address: SocketAddr) -> Response {
         let mut text = format!("{}\r\n", self.head);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            text.push_str(&format!("host: {address}\r\n"));
+            write!(text, "host: {address}\r\n").expect("memory");
         }
         for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            write!(text, "{name}: {value}\r\n").expect("memory");
         }
-        text.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()));
+        write!(text, "content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()).expect("memory");
         let mut bytes = text.into_bytes();
         bytes.extend_from_slice(&self.body);
         raw(address, &bytes).await
