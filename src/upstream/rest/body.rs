@@ -9,8 +9,8 @@ use http::{
     HeaderMap,
     header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
-use reqwest::Response;
 
+use super::lane::{Fault, Reply};
 use crate::plan::rest::Parse;
 
 /// How much of an error's body is read: enough for a message, never a page. The rest is cut off,
@@ -80,20 +80,20 @@ pub(super) enum ReadFault {
     /// It is larger than the source permits.
     TooLarge,
     /// It broke off or could not be decompressed.
-    Broken(reqwest::Error),
+    Broken(Fault),
 }
 
 /// Reads an answer of at most `cap` bytes.
-pub(super) async fn read(response: Response, parse: Parse, cap: usize) -> Result<Answer, ReadFault> {
-    let status = response.status().as_u16();
-    let headers = response.headers();
+pub(super) async fn read(reply: Reply, parse: Parse, cap: usize) -> Result<Answer, ReadFault> {
+    let status = reply.status().as_u16();
+    let headers = reply.headers();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let charset = content_type.map_or(Charset::Utf8, charset);
     let written = content_type.map(kind);
     let retry_after = retry_after(headers, Utc::now);
     let location = headers.contains_key(LOCATION);
 
-    let body = if status >= 400 { read_start(response).await? } else { read_all(response, cap).await? };
+    let body = if status >= 400 { read_start(reply).await? } else { read_all(reply, cap).await? };
     let kind = match (parse, written) {
         _ if body.is_empty() => ContentKind::Empty,
         (Parse::Json, _) => ContentKind::Json,
@@ -106,16 +106,16 @@ pub(super) async fn read(response: Response, parse: Parse, cap: usize) -> Result
 }
 
 /// Reads everything. A body of one chunk is handed on as it came.
-async fn read_all(mut response: Response, cap: usize) -> Result<Bytes, ReadFault> {
-    let announced = response.content_length().map(usize::try_from).transpose().map_err(|_| ReadFault::TooLarge)?;
+async fn read_all(mut reply: Reply, cap: usize) -> Result<Bytes, ReadFault> {
+    let announced = reply.announced().map(usize::try_from).transpose().map_err(|_| ReadFault::TooLarge)?;
     if announced.is_some_and(|length| length > cap) {
         return Err(ReadFault::TooLarge);
     }
-    let Some(first) = response.chunk().await.map_err(ReadFault::Broken)? else { return Ok(Bytes::new()) };
+    let Some(first) = reply.chunk().await.map_err(ReadFault::Broken)? else { return Ok(Bytes::new()) };
     if first.len() > cap {
         return Err(ReadFault::TooLarge);
     }
-    let Some(second) = response.chunk().await.map_err(ReadFault::Broken)? else { return Ok(first) };
+    let Some(second) = reply.chunk().await.map_err(ReadFault::Broken)? else { return Ok(first) };
     let mut body = BytesMut::with_capacity(announced.unwrap_or(0).max(first.len() + second.len()).min(cap));
     body.extend_from_slice(&first);
     let mut next = Some(second);
@@ -124,16 +124,16 @@ async fn read_all(mut response: Response, cap: usize) -> Result<Bytes, ReadFault
             return Err(ReadFault::TooLarge);
         }
         body.extend_from_slice(&chunk);
-        next = response.chunk().await.map_err(ReadFault::Broken)?;
+        next = reply.chunk().await.map_err(ReadFault::Broken)?;
     }
     Ok(body.freeze())
 }
 
 /// Reads the first bytes and drops the rest.
-async fn read_start(mut response: Response) -> Result<Bytes, ReadFault> {
+async fn read_start(mut reply: Reply) -> Result<Bytes, ReadFault> {
     let mut body = BytesMut::new();
     while body.len() < ERROR_BODY {
-        let Some(mut chunk) = response.chunk().await.map_err(ReadFault::Broken)? else { break };
+        let Some(mut chunk) = reply.chunk().await.map_err(ReadFault::Broken)? else { break };
         chunk.truncate(ERROR_BODY - body.len());
         body.extend_from_slice(&chunk);
     }

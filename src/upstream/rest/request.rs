@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Request, Url};
 use serde_json::Value;
+use url::Url;
 
 use super::{RestCall, auth::Signer, path};
 use crate::{
@@ -33,6 +34,14 @@ const MAX_HEADER: usize = 8 * 1024;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")));
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// One request as it is sent.
+pub(super) struct Outgoing {
+    pub(super) method: http::Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Bytes>,
+}
 
 /// What all requests of a source have in common, prepared once.
 pub(super) struct Frame {
@@ -78,13 +87,16 @@ impl Frame {
     /// [`FailureClass::Arguments`] for values that cannot stand where the author put them,
     /// [`FailureClass::Credential`] when the caller's own credential is missing,
     /// [`FailureClass::Internal`] when the address would leave the base.
-    pub(super) fn build(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Request, UpstreamError> {
+    pub(super) fn build(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Outgoing, UpstreamError> {
         let url = self.url(request, call.scope)?;
-        let mut built = Request::new(method(request.method), url);
         let body = body(request, call.scope)?;
-        *built.headers_mut() = self.headers(request, call, body.is_some())?;
-        *built.body_mut() = body.map(Into::into);
-        Ok(built)
+        let headers = self.headers(request, call, body.is_some())?;
+        Ok(Outgoing { method: method(request.method), url, headers, body: body.map(Bytes::from) })
+    }
+
+    /// The address that every request is below, without a query.
+    pub(super) const fn base(&self) -> &Url {
+        &self.base
     }
 
     fn url(&self, request: &plan::rest::Request, scope: &dyn Scope) -> Result<Url, UpstreamError> {

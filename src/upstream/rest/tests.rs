@@ -1,5 +1,6 @@
 //! Floor 5. Requests as they arrive at a stand-in, and answers as they are read from one.
 
+mod lanes;
 mod stand_in;
 
 use std::{convert::Infallible, sync::Mutex, time::Duration};
@@ -85,9 +86,24 @@ async fn send_as(
     (arguments, credential): (Value, Credential<'_>),
 ) -> Result<Answer, UpstreamError> {
     let upstream = RestUpstream::new("shop", source, vault).unwrap();
+    ask(&upstream, request, (arguments, credential)).await
+}
+
+async fn ask(
+    upstream: &RestUpstream,
+    request: &Request,
+    (arguments, credential): (Value, Credential<'_>),
+) -> Result<Answer, UpstreamError> {
     let scope = scope(arguments);
     let deadline = Instant::now() + Duration::from_secs(20);
     upstream.send(request, &RestCall { scope: &scope, credential, deadline }).await
+}
+
+/// The lane of `https`, also for a stand-in that speaks plain `http`.
+async fn send_as_https(source: &RestSource, request: &Request) -> Result<Answer, UpstreamError> {
+    let lane = Lane::tls(source).unwrap_or_else(|fault| panic!("{fault:?}"));
+    let upstream = RestUpstream::over(lane, "shop", source, &Vault::default()).unwrap();
+    ask(&upstream, request, (json!({}), &|_| None)).await
 }
 
 #[tokio::test]
@@ -221,7 +237,7 @@ async fn only_declared_headers_are_sent() {
     let seen = server.last();
     let mut names: Vec<&str> = seen.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
+    assert_eq!(names, ["accept", "host", "user-agent"]);
     assert_eq!(seen.header("accept"), Some("application/json, */*;q=0.8"));
     assert_eq!(seen.header("user-agent"), Some(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION"))));
 
@@ -395,68 +411,46 @@ async fn redirects_are_not_followed() {
                 (StatusCode::from_u16(status).unwrap(), [("location", place.clone())]).into_response()
             })
             .await;
-            let error = send(&source(&first.address), &get(vec![literal("a")]), json!({})).await.unwrap_err();
-            assert_eq!((error.class(), error.public()), (FailureClass::Refused, expected));
-            assert_eq!((first.count(), second.count()), (1, 0));
+            let (source, request) = (source(&first.address), get(vec![literal("a")]));
+            for sent in [send(&source, &request, json!({})).await, send_as_https(&source, &request).await] {
+                let error = sent.unwrap_err();
+                assert_eq!((error.class(), error.public()), (FailureClass::Refused, expected));
+            }
+            assert_eq!((first.count(), second.count()), (2, 0));
         }
     }
 }
 
 #[tokio::test]
 async fn answers_are_read_up_to_the_cap() {
-    // 10 MiB of zeros in 64 KiB.
-    let bomb = gzipped_zeros();
-    let bomb =
-        move || ([("content-encoding", "gzip"), ("content-type", "application/json")], bomb.clone()).into_response();
     let endless = || {
         let chunks = futures_util::stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&[b' '; 4096])));
         Body::from_stream(chunks).into_response()
     };
     let announced = || vec![b' '; 64 * 1024 + 1].into_response();
-    let servers = [StandIn::start(bomb).await, StandIn::start(endless).await, StandIn::start(announced).await];
-    for server in &servers {
-        let error = send(&source(&server.address), &get(vec![literal("a")]), json!({})).await.unwrap_err();
-        assert_eq!(error.class(), FailureClass::TooLarge);
-        assert_eq!(
-            error.public(),
-            "`shop` answered with more than 64 KiB, which is the most that is read; ask for less."
-        );
+    let request = get(vec![literal("a")]);
+    for server in [StandIn::start(endless).await, StandIn::start(announced).await] {
+        let source = source(&server.address);
+        for sent in [send(&source, &request, json!({})).await, send_as_https(&source, &request).await] {
+            let error = sent.unwrap_err();
+            assert_eq!((error.class(), error.public()), (FailureClass::TooLarge, TOO_LARGE));
+        }
     }
     let exact = StandIn::start(|| vec![b' '; 64 * 1024].into_response()).await;
-    let answer = send(&source(&exact.address), &get(vec![literal("a")]), json!({})).await.unwrap();
-    assert_eq!(answer.body.len(), 64 * 1024);
     let failing = StandIn::start(|| (StatusCode::BAD_GATEWAY, vec![b' '; 200 * 1024]).into_response()).await;
-    let answer = send(&source(&failing.address), &get(vec![literal("a")]), json!({})).await.unwrap();
-    assert_eq!((answer.status, answer.body.len()), (502, 64 * 1024));
-}
-
-/// `{"a":1}`, compressed.
-const PACKED: &[u8] = &[
-    0x1F, 0x8B, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xAB, 0x56, 0x4A, 0x54, 0xB2, 0x32, 0xAC, 0x05, 0x00,
-    0xAF, 0xAC, 0x1B, 0x56, 0x07, 0x00, 0x00, 0x00,
-];
-
-/// A gzip stream whose one deflate block repeats a zero byte: every 13 bits stand for 258 bytes.
-fn gzipped_zeros() -> Bytes {
-    let mut bits: Vec<bool> = Vec::new();
-    // Last block, fixed codes; then the literal 0, which is `00110000`.
-    bits.extend([true, true, false]);
-    bits.extend([false, false, true, true, false, false, false, false]);
-    for _ in 0..40_000 {
-        // Length 258 is code 285 (`11000101`), distance 1 is code 0 (`00000`).
-        bits.extend([true, true, false, false, false, true, false, true]);
-        bits.extend([false; 5]);
+    for (server, status) in [(exact, 200), (failing, 502)] {
+        let source = source(&server.address);
+        for sent in [send(&source, &request, json!({})).await, send_as_https(&source, &request).await] {
+            let answer = sent.unwrap();
+            assert_eq!((answer.status, answer.body.len()), (status, 64 * 1024));
+        }
     }
-    bits.extend([false; 7]);
-    let packed = bits.chunks(8).map(|byte| byte.iter().enumerate().map(|(at, bit)| u8::from(*bit) << at).sum::<u8>());
-    let mut stream = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255];
-    stream.extend(packed);
-    stream.extend([0; 8]);
-    stream.into()
 }
+
+const TOO_LARGE: &str = "`shop` answered with more than 64 KiB, which is the most that is read; ask for less.";
 
 #[tokio::test]
-async fn answers_are_decompressed_and_classified() {
+async fn answers_are_classified() {
     for (reply, parse, kind, body) in [
         ((200, "application/json", r#"{"a":1}"#), Parse::Auto, ContentKind::Json, r#"{"a":1}"#),
         ((200, "application/json", "\u{FEFF}[1]"), Parse::Auto, ContentKind::Json, "[1]"),
@@ -475,14 +469,13 @@ async fn answers_are_decompressed_and_classified() {
         .await;
         let mut request = get(vec![literal("a")]);
         request.parse = parse;
-        let answer = send(&source(&server.address), &request, json!({})).await.unwrap();
-        assert_eq!((answer.status, answer.kind, &*answer.body), (status, kind, body.as_bytes()));
-        assert_eq!((answer.retry_after, answer.location), (Some(Duration::from_secs(7)), true));
+        let source = source(&server.address);
+        for sent in [send(&source, &request, json!({})).await, send_as_https(&source, &request).await] {
+            let answer = sent.unwrap();
+            assert_eq!((answer.status, answer.kind, &*answer.body), (status, kind, body.as_bytes()));
+            assert_eq!((answer.retry_after, answer.location), (Some(Duration::from_secs(7)), true));
+        }
     }
-    let packed = || ([("content-encoding", "gzip"), ("content-type", "application/json")], PACKED).into_response();
-    let packed = StandIn::start(packed).await;
-    let answer = send(&source(&packed.address), &get(vec![literal("a")]), json!({})).await.unwrap();
-    assert_eq!((answer.kind, &*answer.body), (ContentKind::Json, &br#"{"a":1}"#[..]));
     let nothing = StandIn::start(|| StatusCode::NO_CONTENT.into_response()).await;
     let answer = send(&source(&nothing.address), &get(vec![literal("a")]), json!({})).await.unwrap();
     assert_eq!((answer.status, answer.kind, answer.location), (204, ContentKind::Empty, false));
@@ -537,20 +530,22 @@ async fn waiting_for_a_place_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn broken_answers_are_told_apart() {
-    let not_gzip = || ([("content-encoding", "gzip")], "plain").into_response();
-    let not_gzip = StandIn::start(not_gzip).await;
-    let (half, _serving) = broken_off("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,").await;
-    for address in [&half, &not_gzip.address] {
-        let error = send(&source(address), &get(vec![literal("a")]), json!({})).await.unwrap_err();
-        assert_eq!((error.class(), error.public()), (FailureClass::Unreachable, "`shop` broke its answer off."));
-    }
-    let (closed, _serving) = broken_off("").await;
-    let error = send(&source(&closed), &get(vec![literal("a")]), json!({})).await.unwrap_err();
-    assert_eq!(error.public(), "`shop` closed the connection without an answer.");
+    let (half, _serving_half) = broken_off("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,").await;
+    let (closed, _serving_closed) = broken_off("").await;
     let mut named = source("http://127.0.0.1:1");
-    named.base = "http://no-such-host.invalid/v1".parse().unwrap();
-    let error = send(&named, &get(vec![literal("a")]), json!({})).await.unwrap_err();
-    assert_eq!(error.public(), "`shop` could not be reached: its host name was not found.");
+    let request = get(vec![literal("a")]);
+    for (address, expected) in [
+        (&*half, "`shop` broke its answer off."),
+        (&*closed, "`shop` closed the connection without an answer."),
+        ("http://127.0.0.1:1", "`shop` could not be reached: the connection was refused."),
+        ("http://no-such-host.invalid", "`shop` could not be reached: its host name was not found."),
+    ] {
+        named.base = address.parse().unwrap();
+        for sent in [send(&named, &request, json!({})).await, send_as_https(&named, &request).await] {
+            let error = sent.unwrap_err();
+            assert_eq!((error.class(), error.public()), (FailureClass::Unreachable, expected));
+        }
+    }
     let plain = StandIn::fine().await;
     named.base = plain.address.replace("http:", "https:").parse().unwrap();
     let error = send(&named, &get(vec![literal("a")]), json!({})).await.unwrap_err();

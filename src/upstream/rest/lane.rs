@@ -1,0 +1,250 @@
+//! Floor 5. Sends requests in one of two lanes and reads what comes back: `https` through
+//! `reqwest`, plain `http` straight through `hyper`. The only place that names either.
+
+use std::{error::Error, fmt::Write as _, io, iter, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_ENCODING};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use super::request::Outgoing;
+use crate::plan::RestSource;
+
+/// How long an unused connection is kept: below the 60 s after which common load balancers close
+/// it, so that a request rarely meets a connection that is just being closed (rest.md §9.13).
+const POOL_IDLE: Duration = Duration::from_secs(55);
+
+/// Unused connections kept per source at most.
+const POOL_MAX_IDLE: usize = 64;
+
+/// How long a connection is silent before the kernel asks whether the other end still lives.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// The way to a source, with its own pool. Neither lane follows redirects or uses a proxy.
+pub(super) enum Lane {
+    /// TLS, HTTP/2 where the server speaks it, compressed answers.
+    Tls(reqwest::Client),
+    /// TCP and HTTP/1.1 with nothing in between. Asks for no compression and reads none.
+    Plain(Box<Client<HttpConnector, Full<Bytes>>>),
+}
+
+impl Lane {
+    /// The lane for the scheme of the source's base. No connection is opened.
+    ///
+    /// # Errors
+    /// When no client can be built, as without any trusted certificates.
+    pub(super) fn new(source: &RestSource) -> Result<Self, Fault> {
+        if source.base.scheme() == "http" { Ok(Self::plain(source)) } else { Self::tls(source) }
+    }
+
+    /// The lane through `reqwest`.
+    pub(super) fn tls(source: &RestSource) -> Result<Self, Fault> {
+        let client = reqwest::Client::builder()
+            // A redirect would carry credentials to wherever the answer points.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .https_only(source.base.scheme() == "https")
+            .connect_timeout(source.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_MAX_IDLE)
+            .tcp_nodelay(true)
+            .http2_adaptive_window(true)
+            .build()?;
+        Ok(Self::Tls(client))
+    }
+
+    fn plain(source: &RestSource) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(source.connect_timeout));
+        connector.set_keepalive(Some(KEEPALIVE));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_MAX_IDLE)
+            // It cannot tell safe methods from others; `Stage::Unsent` can.
+            .retry_canceled_requests(false)
+            .build(connector);
+        Self::Plain(Box::new(client))
+    }
+
+    /// Sends one request and waits for the head of the answer.
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Fault> {
+        let Outgoing { method, url, headers, body } = outgoing;
+        match self {
+            Self::Tls(client) => {
+                let mut request = reqwest::Request::new(method, url);
+                *request.headers_mut() = headers;
+                *request.body_mut() = body.map(Into::into);
+                Ok(Reply::Tls(client.execute(request).await?))
+            }
+            Self::Plain(client) => {
+                let mut request = http::Request::new(Full::from(body.unwrap_or_default()));
+                *request.method_mut() = method;
+                *request.uri_mut() =
+                    Uri::try_from(String::from(url)).map_err(|error| Fault::new(Stage::Building, &error))?;
+                *request.headers_mut() = headers;
+                Ok(Reply::Plain(client.request(request).await?))
+            }
+        }
+    }
+}
+
+/// An answer whose body is still to be read.
+pub(super) enum Reply {
+    Tls(reqwest::Response),
+    Plain(http::Response<Incoming>),
+}
+
+impl Reply {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Tls(response) => response.status(),
+            Self::Plain(response) => response.status(),
+        }
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Tls(response) => response.headers(),
+            Self::Plain(response) => response.headers(),
+        }
+    }
+
+    /// How the body is compressed, where this lane does not undo it.
+    pub(super) fn compression(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(response) if !response.body().is_end_stream() => {
+                let mut written = response.headers().get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+                written.find(|name| !name.eq_ignore_ascii_case(b"identity"))
+            }
+            Self::Plain(_) | Self::Tls(_) => None,
+        }
+    }
+
+    /// How long the body is, where that is known before it is read.
+    pub(super) fn announced(&self) -> Option<u64> {
+        match self {
+            Self::Tls(response) => response.content_length(),
+            Self::Plain(response) => response.body().size_hint().exact(),
+        }
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self {
+            Self::Tls(response) => Ok(response.chunk().await?),
+            Self::Plain(response) => {
+                while let Some(frame) = response.body_mut().frame().await {
+                    // What is no data is a trailer, which nobody asked for.
+                    if let Ok(data) = frame.map_err(|error| Fault::new(Stage::Sent, &error))?.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// How far a request had come when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It cannot be sent as it is.
+    Building,
+    /// There was no connection, for the reason given in words for the caller.
+    Connecting(&'static str),
+    /// It was waiting for a connection that closed, and no byte of it was sent.
+    Unsent,
+    /// It was sent, at least in part.
+    Sent,
+    /// The connection was silent for too long.
+    TimedOut,
+}
+
+/// Why there is no answer, or not all of it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) stage: Stage,
+    /// The error with its causes, for the log. It holds no address.
+    pub(super) cause: String,
+}
+
+impl Fault {
+    fn new(stage: Stage, error: &(dyn Error + 'static)) -> Self {
+        let mut cause = error.to_string();
+        for inner in causes(error) {
+            // Writing to a string cannot fail.
+            let _ = write!(cause, ": {inner}");
+        }
+        Self { stage, cause }
+    }
+}
+
+impl From<reqwest::Error> for Fault {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let stage = if error.is_connect() {
+            Stage::Connecting(if error.is_timeout() { CONNECT_TIMEOUT } else { unconnected(&error) })
+        } else if error.is_builder() {
+            Stage::Building
+        } else if error.is_timeout() {
+            Stage::TimedOut
+        } else {
+            Stage::Sent
+        };
+        Self::new(stage, &error)
+    }
+}
+
+impl From<hyper_util::client::legacy::Error> for Fault {
+    fn from(error: hyper_util::client::legacy::Error) -> Self {
+        let is_unsent = |cause: &(dyn Error + 'static)| cause.downcast_ref().is_some_and(hyper::Error::is_canceled);
+        let stage = if error.is_connect() {
+            Stage::Connecting(unconnected(&error))
+        } else if causes(&error).any(is_unsent) {
+            Stage::Unsent
+        } else if causes(&error).any(|cause| io_kind(cause) == Some(io::ErrorKind::TimedOut)) {
+            Stage::TimedOut
+        } else {
+            Stage::Sent
+        };
+        Self::new(stage, &error)
+    }
+}
+
+const CONNECT_TIMEOUT: &str = "could not be reached: connecting timed out";
+
+/// Why no connection came about, without the address.
+fn unconnected(error: &(dyn Error + 'static)) -> &'static str {
+    for cause in causes(error) {
+        if cause.to_string() == "dns error" {
+            return "could not be reached: its host name was not found";
+        }
+        match io_kind(cause) {
+            Some(io::ErrorKind::ConnectionRefused) => return "could not be reached: the connection was refused",
+            Some(io::ErrorKind::TimedOut) => return CONNECT_TIMEOUT,
+            // The TLS library hands its refusals on as these.
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::Other) => {
+                return "could not be reached: no trusted TLS connection could be made";
+            }
+            _ => {}
+        }
+    }
+    "could not be reached"
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    error.downcast_ref().map(io::Error::kind)
+}
+
+/// What led to an error, from the outside in.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    iter::successors(error.source(), |cause| (*cause).source())
+}

@@ -1,0 +1,146 @@
+//! Floor 5. What differs between the lane of `https` and that of plain `http`.
+
+use std::{
+    io::{Read as _, Write as _},
+    sync::mpsc,
+    thread,
+};
+
+use tokio::task::yield_now;
+
+use super::*;
+
+/// `{"a":1}`, compressed.
+const PACKED: &[u8] = &[
+    0x1F, 0x8B, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xAB, 0x56, 0x4A, 0x54, 0xB2, 0x32, 0xAC, 0x05, 0x00,
+    0xAF, 0xAC, 0x1B, 0x56, 0x07, 0x00, 0x00, 0x00,
+];
+
+/// A gzip stream whose one deflate block repeats a zero byte: every 13 bits stand for 258 bytes.
+fn gzipped_zeros() -> Bytes {
+    let mut bits: Vec<bool> = Vec::new();
+    // Last block, fixed codes; then the literal 0, which is `00110000`.
+    bits.extend([true, true, false]);
+    bits.extend([false, false, true, true, false, false, false, false]);
+    for _ in 0..40_000 {
+        // Length 258 is code 285 (`11000101`), distance 1 is code 0 (`00000`).
+        bits.extend([true, true, false, false, false, true, false, true]);
+        bits.extend([false; 5]);
+    }
+    bits.extend([false; 7]);
+    let packed = bits.chunks(8).map(|byte| byte.iter().enumerate().map(|(at, bit)| u8::from(*bit) << at).sum::<u8>());
+    let mut stream = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255];
+    stream.extend(packed);
+    stream.extend([0; 8]);
+    stream.into()
+}
+
+#[tokio::test]
+async fn compression_is_asked_for_and_undone_under_the_cap_over_https() {
+    let fine = StandIn::fine().await;
+    send_as_https(&source(&fine.address), &get(vec![literal("a")])).await.unwrap();
+    assert_eq!(fine.last().header("accept-encoding"), Some("gzip,deflate,br"));
+    // 10 MiB of zeros in 64 KiB.
+    for (body, expected) in [
+        (Bytes::from_static(PACKED), Ok(Bytes::from_static(br#"{"a":1}"#))),
+        (gzipped_zeros(), Err(TOO_LARGE)),
+        (Bytes::from_static(b"plain"), Err("`shop` broke its answer off.")),
+    ] {
+        let server = StandIn::start(move || ([("content-encoding", "gzip")], body.clone()).into_response()).await;
+        let sent = send_as_https(&source(&server.address), &get(vec![literal("a")])).await;
+        let read = sent.as_ref().map(|answer| answer.body.clone()).map_err(UpstreamError::public);
+        assert_eq!(read, expected);
+    }
+}
+
+#[tokio::test]
+async fn compression_nobody_asked_for_is_refused_over_http() {
+    for (encoding, status, method, expected) in [
+        ("gzip", 200, Method::Get, Err("`shop` answered with a compression that was not asked for.")),
+        ("br", 503, Method::Get, Err("`shop` answered with a compression that was not asked for.")),
+        (
+            "zstd",
+            200,
+            Method::Post,
+            Err("`shop` answered with a compression that was not asked for. The change may have been made all the \
+                 same: look before trying again."),
+        ),
+        ("Identity", 200, Method::Get, Ok(200)),
+        ("gzip", 200, Method::Head, Ok(200)),
+        ("gzip", 204, Method::Get, Ok(204)),
+    ] {
+        let server = StandIn::start(move || {
+            let body = if status == 204 { Bytes::new() } else { Bytes::from_static(PACKED) };
+            (StatusCode::from_u16(status).unwrap(), [("content-encoding", encoding)], body).into_response()
+        })
+        .await;
+        let request = Request { method, ..get(vec![literal("a")]) };
+        let sent = send(&source(&server.address), &request, json!({})).await;
+        assert_eq!(sent.as_ref().map(|answer| answer.status).map_err(UpstreamError::public), expected, "{encoding}");
+        if let Err(error) = sent {
+            assert_eq!(error.class(), FailureClass::Refused);
+            assert_eq!(error.cause().unwrap(), format!("status {status}, content-encoding {encoding}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn authors_may_ask_for_an_encoding_by_name() {
+    let server = StandIn::fine().await;
+    let mut source = source(&server.address);
+    source.headers = vec![("accept-encoding".into(), "identity".into())];
+    send(&source, &get(vec![literal("a")]), json!({})).await.unwrap();
+    assert_eq!(server.last().header("accept-encoding"), Some("identity"));
+}
+
+/// A server that closes its first connection when it is told to, after one answer. Hands back how
+/// many requests arrived.
+fn closing() -> (String, mpsc::SyncSender<()>, thread::JoinHandle<usize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (close, told) = mpsc::sync_channel::<()>(0);
+    let serving = thread::spawn(move || {
+        let answer = |stream: &mut std::net::TcpStream| {
+            let read = stream.read(&mut [0; 4096]).unwrap_or(0);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+            usize::from(read > 0)
+        };
+        let (mut first, _) = listener.accept().unwrap();
+        let seen = answer(&mut first);
+        told.recv().unwrap();
+        drop(first);
+        told.recv().unwrap();
+        // A client that does not ask again ends this connection without a request.
+        let (mut second, _) = listener.accept().unwrap();
+        seen + answer(&mut second)
+    });
+    (address, close, serving)
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_sent_is_sent_again_only_where_that_is_safe() {
+    for (method, expected) in [
+        (Method::Get, Ok(200)),
+        (
+            Method::Post,
+            Err("`shop` closed the connection without an answer. The change may have been made all the same: look \
+                 before trying again."),
+        ),
+    ] {
+        let (address, close, serving) = closing();
+        let upstream = RestUpstream::new("shop", &source(&address), &Vault::default()).unwrap();
+        let request = Request { method, ..get(vec![literal("a")]) };
+        ask(&upstream, &request, (json!({}), &|_| None)).await.unwrap();
+        // This thread waits, and the runtime with it: the client cannot see the end of the
+        // connection before it has handed it the next request.
+        close.send(()).unwrap();
+        close.send(()).unwrap();
+        yield_now().await;
+        let sent = ask(&upstream, &request, (json!({}), &|_| None)).await;
+        assert_eq!(sent.as_ref().map(|answer| answer.status).map_err(UpstreamError::public), expected);
+        if expected.is_err() {
+            drop(std::net::TcpStream::connect(address.trim_start_matches("http://")).unwrap());
+        }
+        assert_eq!(serving.join().unwrap(), if expected.is_ok() { 2 } else { 1 });
+    }
+}
