@@ -110,6 +110,16 @@ fn a_client_sees_what_tools_and_instructions_print() {
     assert!(instructions.contains("- `hello`: Says hello."), "{instructions}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_bridge_file() {
+    let files = TempDir::new().expect("a folder");
+    let made = Command::new("mkfifo").arg(files.path().join("pipe.yaml")).status().expect("mkfifo");
+    assert!(made.success());
+    let (exit, _, stderr) = run(files.path(), &["check", "."]);
+    assert!(exit == 2 && stderr.contains("not a file"), "{exit} {stderr}");
+}
+
 #[test]
 fn odd_files_are_faults_and_never_more() {
     let files = TempDir::new().expect("a folder");

@@ -74,6 +74,13 @@ tools:
     output: { template: "{{body.sku}} has {{#each body.tags}}[{{this}}]{{/each}} for {{caller.name}} ({{status}})" }
   html: { description: Page., rest: { source: api, get: /kind/text/html } }
   broken: { description: Broken., rest: { source: api, get: /kind/application/json }, output: { select: $.x } }
+  page: { description: Page., rest: { source: api, get: /kind/application/json-page } }
+  fields_of_page: { description: Page., rest: { source: api, get: /kind/text/html }, output: { fields: { a: $.a } } }
+  torn: { description: Torn., rest: { source: api, get: /kind/application/json } }
+  promised:
+    description: Promises.
+    rest: { source: api, get: /items/1 }
+    output: { schema: { type: object, properties: { id: { type: string } }, required: [id] } }
   picture: { description: Picture., rest: { source: api, get: /kind/image/png } }
   as_basic: { description: Basic., rest: { source: basic, get: /me } }
   as_header: { description: Header., rest: { source: header, get: /me } }
@@ -230,7 +237,11 @@ async fn one_shaped_value_feeds_text_and_structured_content() {
 async fn other_kinds_of_answer_are_told_apart() {
     let (_, server) = bridge().await;
     assert_eq!(server.text("html", &json!({})).await.trim_matches('"'), "Hello & welcome");
-    assert!(server.error("broken", &json!({})).await.contains("JSON"));
+    for tool in ["broken", "torn", "page", "fields_of_page"] {
+        let text = server.error(tool, &json!({})).await;
+        assert!(text.contains("JSON") && !text.contains("Hello"), "{tool}: {text}");
+    }
+    assert!(server.error("promised", &json!({})).await.contains("promises"));
     assert!(server.error("picture", &json!({})).await.contains("content"));
 }
 

@@ -195,6 +195,7 @@ async fn headers_are_held_against_the_body() {
         ("no version", call().header("mcp-protocol-version", ""), 400, -32020),
         ("no method", call().header("mcp-method", ""), 400, -32020),
         ("no name", call().header("mcp-name", ""), 400, -32020),
+        ("no address", stateless("resources/read", json!({ "uri": "shop://x" })), 400, -32020),
         ("no envelope", without_meta(json!({})), 400, -32602),
         (
             "half an envelope",
@@ -262,8 +263,19 @@ async fn what_is_no_message_is_refused_and_the_server_lives_on() {
         let shown: String = body.chars().take(40).collect();
         assert_eq!((response.status, code(&response)), (status, expected), "{shown}");
     }
-    let response = Post::new(vec![0xff, 0xfe]).send(shop.address).await;
-    assert_eq!((response.status, code(&response)), (400, -32700));
+    for bytes in [&b"\xff\xfe"[..], b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":\"\xff\"}"] {
+        let response = Post::new(bytes).send(shop.address).await;
+        assert_eq!((response.status, code(&response)), (400, -32700));
+    }
+    for body in [
+        r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}"#,
+        r#"{"jsonrpc":"2.0","id":7,"method":5}"#,
+        r#"{"jsonrpc":"2.0","id":7}"#,
+    ] {
+        let response = Post::new(body).send(shop.address).await;
+        assert_eq!((response.status, response.json()["id"].as_u64()), (400, Some(7)), "{body}");
+    }
     assert_eq!(shop.send(&request("ping", &json!({}))).await.status, 200);
 }
 

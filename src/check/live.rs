@@ -4,7 +4,7 @@
 use super::output_schema::{self, Column, rows_as_they_are};
 use crate::{
     catalog::Catalog,
-    plan::{Operation, Plan, SchemaOrigin, Structured, sql::Returns},
+    plan::{Operation, Plan, Structured, sql::Returns},
 };
 
 /// Puts the columns of the catalog into the output schemas. Tools whose statement the catalog
@@ -14,7 +14,7 @@ pub fn apply(plan: &mut Plan, catalog: &Catalog) {
         let Operation::Sql(query) = &tool.operation else { continue };
         let derived = tool.output.structured == Structured::Sent
             && rows_as_they_are(&tool.output)
-            && tool.output.schema == SchemaOrigin::Derived;
+            && tool.output.contract.is_none();
         let Some(columns) = catalog.columns(&tool.name).filter(|_| derived && query.returns != Returns::Affected)
         else {
             continue;

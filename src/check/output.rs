@@ -1,5 +1,7 @@
 //! Floor 4. Output: what is kept of a result and in which form it is shown.
 
+use serde_json::{Map, Value};
+
 use super::{
     context::Context,
     params::{self, Params},
@@ -8,7 +10,8 @@ use super::{
 use crate::{
     bridge::{Convert as WrittenConvert, Field as WrittenField, Format, Output as Written},
     diag::{Code, Diagnostic},
-    plan::{Output, SchemaOrigin, Structured, TextForm, Zip},
+    plan::{Output, Structured, TextForm, Zip},
+    schema::Output as Contract,
     select::{Convert, Field, Projection},
     yaml::Pointer,
 };
@@ -46,24 +49,33 @@ pub(super) fn build(
     if max_bytes < 256 {
         context.fault(Code::Output, &at.at("max_bytes"), "a result needs at least 256 bytes");
     }
-    if let Some(schema) = &written.schema {
-        if schema.get("type").and_then(serde_json::Value::as_str) != Some("object") {
-            let span = context.value(&at.at("schema"));
-            let fault = Diagnostic::error(Code::Output, span, "the root of an output schema is `type: object`");
-            context.push(fault.help("a list is sent as `{\"items\": […]}`, a single value as `{\"result\": …}`"));
-        } else if let Err(error) = crate::schema::Output::compile(&serde_json::Value::Object(schema.clone())) {
-            params::schema_fault(Code::Output, &error, &at.at("schema").below(&error.pointer), context);
-        }
-    }
+    let contract = written.schema.as_ref().and_then(|schema| contract(schema, &at.at("schema"), context));
     Output {
         select,
         zip: if written.zip == Some(true) { Zip::Yes } else { Zip::No },
         fields,
         text,
         structured: if written.structured.unwrap_or(known) { Structured::Sent } else { Structured::Left },
-        schema: if written.schema.is_some() { SchemaOrigin::Written } else { SchemaOrigin::Derived },
+        contract,
         max_items: written.max_items.map(|max| max as usize),
         max_bytes,
+    }
+}
+
+/// The author's schema, to hold every structured content to.
+fn contract(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<'_>) -> Option<Contract> {
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        let span = context.value(at);
+        let fault = Diagnostic::error(Code::Output, span, "the root of an output schema is `type: object`");
+        context.push(fault.help("a list is sent as `{\"items\": […]}`, a single value as `{\"result\": …}`"));
+        return None;
+    }
+    match Contract::compile(&Value::Object(schema.clone())) {
+        Ok(contract) => Some(contract),
+        Err(error) => {
+            params::schema_fault(Code::Output, &error, &at.below(&error.pointer), context);
+            None
+        }
     }
 }
 

@@ -19,6 +19,10 @@ impl Variables for Environment {
 
     fn file(&self, folder: &Path, path: &str) -> Result<String, String> {
         let mut text = String::new();
+        let about = std::fs::metadata(folder.join(path)).map_err(|error| error.to_string())?;
+        if !about.is_file() {
+            return Err("it is not a file".into());
+        }
         let file = File::open(folder.join(path)).map_err(|error| error.to_string())?;
         file.take(FILE_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
         if text.len() as u64 > FILE_MAX { Err("it is larger than 64 KiB".into()) } else { Ok(text) }

@@ -34,8 +34,7 @@ pub fn instructions(plan: &Plan, bridges: &[BridgeId]) -> String {
     if !generated.is_empty() {
         text.push_str(&generated_part(plan, &generated));
     }
-    text.truncate(text.trim_end().len());
-    text
+    text.trim().to_owned()
 }
 
 fn generated_part(plan: &Plan, bridges: &[(BridgeId, &Bridge)]) -> String {

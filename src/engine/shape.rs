@@ -26,9 +26,10 @@ pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -
     let status = answer.status;
     match answer.kind {
         ContentKind::Json if output.passes_on() && answer.body.len() <= output.max_bytes => {
-            match std::str::from_utf8(&answer.body) {
-                Ok(_) => Ok(Outcome::fine(Body::Document(answer.body))),
-                Err(_) => Err(not_json()),
+            if is_framed(&answer.body) {
+                Ok(Outcome::fine(Body::Document(answer.body)))
+            } else {
+                Err(not_json())
             }
         }
         ContentKind::Json => {
@@ -42,6 +43,7 @@ pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -
             Ok(Outcome::fine(Body::Text(format!("Done: the API answered with status {status} and no content."))))
         }
         ContentKind::Empty => rest_value(output, Value::Null, status, scope),
+        ContentKind::Text | ContentKind::Html if output.select.is_some() || output.fields.is_some() => Err(not_json()),
         ContentKind::Text | ContentKind::Html => {
             let text = answer.text();
             let text = if answer.kind == ContentKind::Html { select::html_to_text(&text) } else { text.into_owned() };
@@ -53,6 +55,20 @@ pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -
             "The API answered with a kind of content that cannot be shown as text.",
         )),
     }
+}
+
+/// Whether a body that is passed on without being parsed at least begins and ends as JSON does:
+/// a page or a torn answer must not pass for a result.
+fn is_framed(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let frame = body.first().zip(body.last());
+    let fits = match frame {
+        Some((b'{', b'}') | (b'[', b']') | (b'"', b'"')) => true,
+        Some((b'-' | b'0'..=b'9', b'0'..=b'9')) => true,
+        Some((b't' | b'f', b'e') | (b'n', b'l')) => true,
+        _ => false,
+    };
+    fits && std::str::from_utf8(body).is_ok()
 }
 
 fn rest_value(output: &Output, body: Value, status: u16, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
@@ -86,7 +102,17 @@ fn kept(output: &Output, body: Value) -> (Value, Option<cut::Cut>) {
 
 /// The text and, where a schema promises it, the structured content.
 fn finish(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
+    if let (Structured::Left, TextForm::Template(_)) = (output.structured, &output.text) {
+        // Only what the template prints is sent.
+        return Ok(Outcome::fine(Body::Text(text(output, value, cut, scope))));
+    }
     let (value, cut) = bounded(value, cut, output.max_bytes)?;
+    if let Some(contract) = &output.contract
+        && !contract.accepts(&object(&value, None))
+    {
+        let message = "The answer does not have the form that this tool promises. This is what came: ";
+        return Err(CallError::new(ErrorClass::Upstream, format!("{message}{}", render::json(&value, cut))));
+    }
     let structured = || printed(&object(&value, cut));
     if output.structured == Structured::Sent && matches!(output.text, TextForm::Json) {
         return Ok(Outcome::fine(Body::Structured(structured())));
@@ -268,7 +294,7 @@ fn rows_value(returns: Returns, answer: &SqlAnswer) -> Result<Value, CallError> 
 }
 
 fn not_json() -> CallError {
-    CallError::new(ErrorClass::Upstream, "The API said that it answers with JSON, and what it sent is not valid JSON.")
+    CallError::new(ErrorClass::Upstream, "The API was to answer with JSON, and what it sent is not valid JSON.")
 }
 
 /// A template that names what this call does not have.

@@ -70,6 +70,10 @@ enum Content {
 }
 
 fn read(path: &Path) -> io::Result<Content> {
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > FILE_MAX {

@@ -114,18 +114,20 @@ fn claimed(request: &Request<'_>, headers: Headers<'_>, version: &str) -> Result
     if method.is_none() {
         return Err(Refusal::header("Mcp-Method is missing"));
     }
-    if matches!(&*request.method, "tools/call" | "prompts/get") {
-        name(request, headers.name)?;
+    match &*request.method {
+        "tools/call" | "prompts/get" => name(request.params.name, headers.name)?,
+        "resources/read" => name(request.params.uri, headers.name)?,
+        _ => {}
     }
     Ok(Era::Stateless(revision))
 }
 
-fn name(request: &Request<'_>, header: Option<&str>) -> Result<(), Refusal> {
+/// What the body names must stand in the header too (protocol.md H-10, H-12).
+fn name(body: Option<&RawValue>, header: Option<&str>) -> Result<(), Refusal> {
     let Some(header) = header else { return Err(Refusal::header("Mcp-Name is missing")) };
     let Some(header) = decoded(header) else { return Err(Refusal::header("Mcp-Name is not valid base64")) };
-    let body = request.params.name.and_then(wire::text);
-    if body.is_some_and(|body| body != header) {
-        return Err(Refusal::header("Mcp-Name differs from params.name"));
+    if body.and_then(wire::text).is_some_and(|body| body != header) {
+        return Err(Refusal::header("Mcp-Name differs from what the body names"));
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ where
 fn refuse(fault: NotAMessage) -> Refusal {
     match fault {
         NotAMessage::NotJson => Refusal::parse(),
-        NotAMessage::Shape(words) => Refusal::invalid(format!("Invalid request: {words}")),
+        NotAMessage::Shape { words, id } => Refusal::invalid(format!("Invalid request: {words}")).of(id.as_deref()),
     }
 }
 
@@ -182,6 +182,10 @@ where
             Ok(Answer::Withdrawn) => {}
             Err(refusal) => refusal.of(Some(request.id)).print(&mut body),
         }
+    }
+    if body.len() == 1 {
+        // Every request was taken back, and an empty array is no answer.
+        return Reply::accepted();
     }
     body.push(b']');
     Reply::ok(body.into())

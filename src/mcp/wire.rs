@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
+use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
@@ -58,6 +59,8 @@ pub(super) struct Params<'a> {
     #[serde(borrow, default, deserialize_with = "raw")]
     pub(super) name: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) uri: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
     pub(super) arguments: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     pub(super) cursor: Option<&'a RawValue>,
@@ -99,12 +102,17 @@ pub(super) struct Request<'a> {
 }
 
 /// Why bytes are no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotAMessage {
     /// They are not JSON.
     NotJson,
-    /// They are JSON of another shape; the words tell how.
-    Shape(&'static str),
+    /// They are JSON of another shape.
+    Shape {
+        /// What is odd.
+        words: &'static str,
+        /// The id, where it can be read all the same (protocol.md H-18).
+        id: Option<String>,
+    },
 }
 
 /// The body of a POST.
@@ -116,33 +124,32 @@ pub(super) enum Body<'a> {
 
 /// Reads the body of a POST.
 pub(super) fn read(bytes: &[u8]) -> Result<Body<'_>, NotAMessage> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        return serde_json::from_slice(bytes).map(Body::Many).map_err(|_| NotAMessage::NotJson);
+    let text = std::str::from_utf8(bytes).map_err(|_| NotAMessage::NotJson)?;
+    if text.trim_ascii_start().starts_with('[') {
+        return serde_json::from_str(text).map(Body::Many).map_err(|_| NotAMessage::NotJson);
     }
-    match serde_json::from_slice::<Message<'_>>(bytes) {
-        Ok(message) => message.kind().map(Body::One),
-        Err(_) => Err(diagnose(bytes)),
-    }
+    read_text(text).map(Body::One)
 }
 
 /// Reads one message of a batch.
 pub(super) fn read_one(raw: &RawValue) -> Result<Kind<'_>, NotAMessage> {
-    match serde_json::from_str::<Message<'_>>(raw.get()) {
-        Ok(message) => message.kind(),
-        Err(_) => Err(diagnose(raw.get().as_bytes())),
-    }
+    read_text(raw.get())
+}
+
+fn read_text(text: &str) -> Result<Kind<'_>, NotAMessage> {
+    let message = serde_json::from_str::<Message<'_>>(text).map_err(|_| diagnose(text))?;
+    message.kind().map_err(|words| shape(words, text))
 }
 
 impl<'a> Message<'a> {
-    fn kind(self) -> Result<Kind<'a>, NotAMessage> {
+    fn kind(self) -> Result<Kind<'a>, &'static str> {
         if self.jsonrpc != "2.0" {
-            return Err(NotAMessage::Shape("`jsonrpc` must be \"2.0\""));
+            return Err("`jsonrpc` must be \"2.0\"");
         }
         let id = match self.id.map(RawValue::get) {
             None => None,
             Some(id) if is_id(id) => Some(id),
-            Some(_) => return Err(NotAMessage::Shape("`id` must be a string or an integer")),
+            Some(_) => return Err("`id` must be a string or an integer"),
         };
         match (self.method, id) {
             (Some(method), id) => {
@@ -151,7 +158,7 @@ impl<'a> Message<'a> {
                 Ok(if id.is_some() { Kind::Request(request) } else { Kind::Notification(request) })
             }
             (None, Some(_)) if self.result.is_some() != self.error.is_some() => Ok(Kind::Response),
-            (None, _) => Err(NotAMessage::Shape("`method` is missing")),
+            (None, _) => Err("`method` is missing"),
         }
     }
 }
@@ -163,19 +170,24 @@ fn is_id(raw: &str) -> bool {
     (raw.starts_with('"') || integer) && raw.len() <= 1024
 }
 
-/// Tells what is wrong with bytes that are no message.
-fn diagnose(bytes: &[u8]) -> NotAMessage {
-    match serde_json::from_slice::<Value>(bytes) {
+/// Tells what is wrong with text that is no message.
+fn diagnose(text: &str) -> NotAMessage {
+    match serde_json::from_str::<Value>(text) {
         Err(_) => NotAMessage::NotJson,
         Ok(Value::Object(message)) => match message.get("params") {
-            Some(params) if !params.is_object() => NotAMessage::Shape("`params` must be an object"),
-            _ if message.get("method").is_some_and(|it| !it.is_string()) => {
-                NotAMessage::Shape("`method` must be a string")
-            }
-            _ => NotAMessage::Shape("a member stands there twice or has the wrong type"),
+            Some(params) if !params.is_object() => shape("`params` must be an object", text),
+            _ if message.get("method").is_some_and(|it| !it.is_string()) => shape("`method` must be a string", text),
+            _ => shape("a member stands there twice or has the wrong type", text),
         },
-        Ok(_) => NotAMessage::Shape("a message is a JSON object"),
+        Ok(_) => NotAMessage::Shape { words: "a message is a JSON object", id: None },
     }
+}
+
+/// A fault of the shape, with the id if there is one.
+fn shape(words: &'static str, text: &str) -> NotAMessage {
+    let message = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text).ok();
+    let id = message.as_ref().and_then(|message| message.get("id")).map(|id| id.get()).filter(|id| is_id(id));
+    NotAMessage::Shape { words, id: id.map(str::to_owned) }
 }
 
 /// The text of a raw member that must be a string.
@@ -211,7 +223,7 @@ mod tests {
                 Ok(Body::One(Kind::Notification(_))) => "notification".into(),
                 Ok(Body::One(Kind::Response)) => "response".into(),
                 Ok(Body::Many(_)) => "batch".into(),
-                Err(NotAMessage::Shape(_)) => "shape".into(),
+                Err(NotAMessage::Shape { .. }) => "shape".into(),
                 Err(NotAMessage::NotJson) => "not json".into(),
             };
             assert_eq!(found, kind, "{text}");

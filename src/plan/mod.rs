@@ -9,7 +9,7 @@ mod source;
 pub mod sql;
 mod tool;
 
-pub use output::{Output, SchemaOrigin, Structured, TextForm, Zip};
+pub use output::{Output, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Query};
 pub use server::{ApiKey, ApiKeys, KeyProof, Public, Server};
 pub use source::{Auth, Engine, Pool, RestSource, Source, SourceKind, SqlSource};

@@ -1,6 +1,7 @@
 //! Floor 3. How a result is shaped.
 
 use crate::{
+    schema::Output as Contract,
     select::{Path, Projection},
     template::Text,
 };
@@ -18,8 +19,8 @@ pub struct Output {
     pub text: TextForm,
     /// Whether structured content is sent.
     pub structured: Structured,
-    /// Who wrote the schema of the structured content.
-    pub schema: SchemaOrigin,
+    /// The author's schema, which every structured content is held to.
+    pub contract: Option<Contract>,
     /// Items of a list at most.
     pub max_items: Option<usize>,
     /// Bytes of the text at most.
@@ -72,13 +73,4 @@ pub enum Structured {
     Sent,
     /// Only the text is.
     Left,
-}
-
-/// Who wrote the schema of the structured content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaOrigin {
-    /// The author.
-    Written,
-    /// It follows from what is known of the result.
-    Derived,
 }

@@ -153,8 +153,11 @@ async fn big(State(memory): State<Memory>, Path(kib): Path<usize>, request: Requ
 
 async fn kind(State(memory): State<Memory>, Path(kind): Path<String>, request: Request) -> Response<Body> {
     note(&memory, request).await;
-    let body = if kind.ends_with("json") { "{\"broken\": " } else { "<p>Hello &amp; welcome</p>" };
-    answer(200, &kind, body)
+    match kind.strip_suffix("-page") {
+        Some(kind) => answer(200, kind, "<p>Hello &amp; welcome</p>"),
+        None if kind.ends_with("json") => answer(200, &kind, "{\"broken\": "),
+        None => answer(200, &kind, "<p>Hello &amp; welcome</p>"),
+    }
 }
 
 async fn redirect(State(memory): State<Memory>, request: Request) -> Response<Body> {
