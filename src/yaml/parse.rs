@@ -202,7 +202,8 @@ impl Builder<'_> {
         }
         let name = Spanned { value: scalar.text, span: node.span };
         let Some(Open::Map { keys, key, .. }) = self.open.last_mut() else { return Ok(()) };
-        if let Some(first) = keys.insert(name.value.clone(), name.span) {
+        let first = *keys.entry(name.value.clone()).or_insert(name.span);
+        if first != name.span {
             let message = format!("the key `{}` stands here twice", name.value);
             let fault = Diagnostic::error(Code::DuplicateKey, name.span, message);
             self.diagnostics.push(fault.context(first, "first here"));
