@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use mcp_bridge::serve::Drained;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
-use crate::support::{Served, raw, serve, spawn, until, upstream};
+use crate::support::{Post, Served, raw, serve, spawn, until, upstream};
 
 const KEY: &str = "a-key-that-only-this-test-knows";
 
@@ -257,4 +261,140 @@ async fn the_example_key_hash_belongs_to_nobody() {
     let server = guarded_server(&api.url(), "").await;
     let response = server.post(&json!({})).header("authorization", "Bearer loner").send(server.address).await;
     assert_eq!(response.status, 401);
+}
+
+/// An API that takes one request and says when it came; it answers when it is told to.
+async fn patient_api() -> (String, tokio::task::JoinHandle<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut head = Vec::new();
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut head).await.expect("a request"), 0);
+        }
+        stream
+    });
+    (url, asked)
+}
+
+const WRITING: &str = r#"
+bridge: writing
+sources: { api: { rest: { base_url: "${API}" } } }
+tools:
+  add: { description: Adds., rest: { post: /items } }
+server: { shutdown_grace: "${GRACE}" }
+"#;
+
+#[tokio::test]
+async fn a_write_whose_client_has_gone_is_waited_for() {
+    for (grace, expected) in [("100ms", Drained::CutOff), ("20s", Drained::Whole)] {
+        let (url, asked) = patient_api().await;
+        let server = serve(&[("writing.yaml", WRITING)], &[("API", &url), ("GRACE", grace)]).await;
+        let body = call("add", &json!({})).to_string();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut client = TcpStream::connect(server.address).await.expect("the server listens");
+        client.write_all(format!("{head}{body}").as_bytes()).await.expect("a request");
+        let mut api = asked.await.expect("no panic");
+        client.shutdown().await.expect("a client may go");
+        let left = client.read_to_end(&mut Vec::new()).await;
+        assert_eq!(left.ok(), Some(0), "the server let the client go without an answer");
+        server.ask_to_stop();
+        if expected == Drained::Whole {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            api.write_all(answer).await.expect("the call still listens");
+        }
+        let end = tokio::time::timeout(Duration::from_secs(20), server.stop()).await;
+        assert_eq!(end.ok(), Some(expected), "{grace}");
+    }
+}
+
+#[tokio::test]
+async fn headers_that_say_two_things_are_refused() {
+    let api = upstream().await;
+    let server = guarded_server(&api.url(), "").await;
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    for (name, first, second, status, code) in [
+        ("mcp-protocol-version", "2025-06-18", "2025-06-18", 400, -32_020),
+        ("mcp-method", "ping", "tools/call", 400, -32_020),
+        ("mcp-name", "item", "item", 400, -32_020),
+        ("mcp-session-id", "one", "two", 400, -32_020),
+        ("content-type", "application/json", "text/plain", 400, -32_600),
+        ("authorization", &format!("Bearer {KEY}"), &format!("Bearer {KEY}"), 401, 401),
+    ] {
+        // A line more in the value of another header is a second header.
+        let twice = format!("1\r\n{name}: {first}\r\n{name}: {second}");
+        let post = server.post(&ping).header("authorization", &format!("Bearer {KEY}"));
+        let response = post.header(name, "").header("x-first", &twice).send(server.address).await;
+        assert_eq!((response.status, &response.json()["error"]["code"]), (status, &json!(code)), "{name}");
+        if status == 401 {
+            let challenge = response.header("www-authenticate").unwrap_or_default();
+            assert!(challenge.contains("invalid_token"), "{challenge}");
+        }
+    }
+    let twice = format!("1\r\nauthorization: Bearer {KEY}\r\naccept: text/event-stream\r\naccept: application/json");
+    let post = server.post(&ping).header("accept", "").header("x-first", &twice);
+    assert_eq!(post.send(server.address).await.status, 200, "the second line of Accept counts");
+}
+
+#[tokio::test]
+async fn two_keys_in_the_header_of_the_key_are_none() {
+    let api = upstream().await;
+    let bridge = guarded("      header: x-shop-key\n");
+    let server = serve(&[("guarded.yaml", &bridge)], &[("API", &api.url()), ("KEY", KEY)]).await;
+    let twice = format!("{KEY}\r\nx-shop-key: {KEY}");
+    let response = server.post(&json!({})).header("x-shop-key", &twice).send(server.address).await;
+    let challenge = response.header("www-authenticate").unwrap_or_default();
+    assert!(response.status == 401 && challenge.contains("invalid_token"), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let api = upstream().await;
+    let server = guarded_server(&api.url(), "").await;
+    let body = "x".repeat(6 << 20);
+    let key = format!("Bearer {KEY}");
+    for (header, value, status) in [
+        ("authorization", "Bearer wrong", 401),
+        ("content-type", "text/plain", 415),
+        ("host", "evil.example", 403),
+        ("x-nothing", "1", 413),
+    ] {
+        let post = Post::new(body.as_str()).header("authorization", &key).header(header, value);
+        assert_eq!(post.send(server.address).await.status, status, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_no_bridge() {
+    let api = upstream().await;
+    let server = guarded_server(&api.url(), "").await;
+    for path in ["/mcp/%ff", "/mcp/nobody", "/mcp/%2e%2e"] {
+        let post = server.post(&call("item", &json!({ "id": 1 }))).head(&format!("POST {path} HTTP/1.1"));
+        assert_eq!(post.clone().send(server.address).await.status, 401, "{path}");
+        let response = post.header("authorization", &format!("Bearer {KEY}")).send(server.address).await;
+        let code = response.json()["error"]["code"].clone();
+        assert_eq!((response.status, code), (404, json!(-32_600)), "{path}: {}", response.body);
+    }
+    let post = server.post(&call("item", &json!({ "id": 1 }))).head("POST /mcp/%67uarded HTTP/1.1");
+    assert_eq!(post.header("authorization", &format!("Bearer {KEY}")).send(server.address).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_that_may_call_may_send_the_headers_it_asks_for() {
+    let api = upstream().await;
+    let server = guarded_server(&api.url(), "").await;
+    let asking = server
+        .post(&json!({}))
+        .head("OPTIONS /mcp HTTP/1.1")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type,X-Shop-Key, no header,");
+    let response = asking.clone().header("origin", "http://localhost:6274").send(server.address).await;
+    assert_eq!(response.status, 204);
+    assert_eq!(response.header("access-control-allow-headers"), Some("content-type, x-shop-key"));
+    let response = asking.header("origin", "https://evil.example").send(server.address).await;
+    assert_eq!((response.status, response.header("access-control-allow-headers")), (403, None));
 }

@@ -37,6 +37,11 @@ tools:
   count: { description: How many., sql: { query: "SELECT count(*) FROM books", returns: value } }
   many: { description: Many., sql: { query: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n", max_rows: 5 } }
   wide: { description: Wide., sql: { query: "SELECT printf('%.*c', 1000, 'x') AS text FROM books" , max_rows: 100 }, output: { max_bytes: 2KiB } }
+  huge: { description: Huge., sql: { query: "SELECT 7 AS id, printf('%.*c', 5000, 'x') AS text" }, output: { max_bytes: 1KiB } }
+  huge_row: { description: Huge., sql: { query: "SELECT 7 AS id, printf('%.*c', 5000, 'x') AS text", returns: row, not_found: "Nothing." }, output: { max_bytes: 1KiB } }
+  huge_value: { description: Huge., sql: { query: "SELECT printf('%.*c', 5000, 'x')", returns: value, not_found: "Nothing." }, output: { max_bytes: 1KiB } }
+  huge_told: { description: Huge., sql: { query: "SELECT 7 AS id, printf('%.*c', 5000, 'x') AS text", returns: row }, output: { max_bytes: 1KiB, fields: { number: $.id, words: $.text } } }
+  huge_write: { description: Huge., sql: { mode: write, query: "UPDATE books SET genre = printf('%.*c', 5000, 'x') WHERE id = 1 RETURNING id, genre AS text", returns: row }, output: { max_bytes: 1KiB } }
   endless: { description: Endless., timeout: 300ms, sql: { query: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n" } }
   twice: { description: Twice., sql: { query: "SELECT 1 AS a, 2 AS a, 3" } }
   csv: { description: CSV., sql: { query: "SELECT id, title FROM books ORDER BY id LIMIT 2" }, output: { format: csv } }
@@ -117,6 +122,32 @@ async fn rows_bytes_and_time_are_bounded() {
     let text = server.error("endless", &json!({})).await;
     assert!(text.contains("longer than"), "{text}");
     assert_eq!(server.call("count", &json!({})).await["structuredContent"], json!({ "result": 4 }));
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_large_is_shown_cut() {
+    let server = books().await;
+    let result = server.call("huge", &json!({})).await["structuredContent"].clone();
+    assert_eq!(
+        (&result["row_count"], &result["truncated"], &result["rows"][0]["id"]),
+        (&json!(1), &json!(true), &json!(7))
+    );
+    assert!(
+        result["hint"].as_str().is_some_and(|hint| hint.contains("(cut)") && !hint.contains("more rows")),
+        "{result}"
+    );
+    for (tool, id, text) in [
+        ("huge", "/rows/0/id", "/rows/0/text"),
+        ("huge_row", "/id", "/text"),
+        ("huge_told", "/number", "/words"),
+        ("huge_write", "/id", "/text"),
+        ("huge_value", "", "/result"),
+    ] {
+        let result = server.call(tool, &json!({})).await["structuredContent"].clone();
+        let text = result.pointer(text).and_then(Value::as_str).unwrap_or_default();
+        assert!(text.starts_with("xxxx") && text.ends_with("… (cut)"), "{tool}: {result}");
+        assert!(id.is_empty() || result.pointer(id).is_some_and(Value::is_number), "{tool}: {result}");
+    }
 }
 
 #[tokio::test]

@@ -61,13 +61,17 @@ pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -
 /// a page or a torn answer must not pass for a result.
 fn is_framed(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    let frame = body.first().zip(body.last());
-    let fits = match frame {
-        Some((b'{', b'}') | (b'[', b']') | (b'"', b'"')) => true,
-        Some((b'-' | b'0'..=b'9', b'0'..=b'9')) => true,
-        Some((b't' | b'f', b'e') | (b'n', b'l')) => true,
-        _ => false,
-    };
+    let fits = matches!(
+        body.first().zip(body.last()),
+        Some(
+            (b'{', b'}')
+                | (b'[', b']')
+                | (b'"', b'"')
+                | (b'-' | b'0'..=b'9', b'0'..=b'9')
+                | (b't' | b'f', b'e')
+                | (b'n', b'l')
+        )
+    );
     fits && std::str::from_utf8(body).is_ok()
 }
 
@@ -231,18 +235,25 @@ fn sql_text(query: &Query, output: &Output, (rows, answer): (&Value, &SqlAnswer)
 
 /// The structured content of a SQL tool, from rows that are JSON text already.
 fn sql_object(returns: Returns, answer: &SqlAnswer) -> Vec<u8> {
-    let mut out = Vec::with_capacity(answer.rows.len() + 64);
+    let mut out = Vec::with_capacity(answer.rows.len() + 256);
     match returns {
         Returns::Rows => {
+            let hint = match (answer.cells_cut, answer.cut) {
+                (false, None) => None,
+                (false, Some(_)) => Some("There are more rows. Narrow the request by its arguments to see others."),
+                (true, None) => Some("The row is too large: what ends with … (cut) is not whole."),
+                (true, Some(_)) => Some(
+                    "The row is too large: what ends with … (cut) is not whole. There are more rows. \
+                     Narrow the request by its arguments to see others.",
+                ),
+            };
             out.extend_from_slice(b"{\"rows\":");
             out.extend_from_slice(&answer.rows);
             out.extend_from_slice(
-                format!(",\"row_count\":{},\"truncated\":{}", answer.row_count, answer.cut.is_some()).as_bytes(),
+                format!(",\"row_count\":{},\"truncated\":{}", answer.row_count, hint.is_some()).as_bytes(),
             );
-            if answer.cut.is_some() {
-                out.extend_from_slice(
-                    br#","hint":"There are more rows. Narrow the request by its arguments to see others.""#,
-                );
+            if let Some(hint) = hint {
+                out.extend_from_slice(format!(",\"hint\":\"{hint}\"").as_bytes());
             }
             if let Some(affected) = answer.affected {
                 out.extend_from_slice(format!(",\"affected\":{affected}").as_bytes());

@@ -61,6 +61,12 @@ impl Refusal {
         Self::new(HEADER_MISMATCH, Status::BadRequest, message)
     }
 
+    /// A header of the protocol came more than once, or its value cannot be read.
+    #[must_use]
+    pub fn unclear_header(name: &str) -> Self {
+        Self::header(format!("{name} must come once at most, in visible ASCII characters"))
+    }
+
     /// A revision that is not served (protocol.md L-15).
     pub(super) fn version(requested: &str) -> Self {
         let requested: String = requested.chars().take(40).collect();

@@ -16,7 +16,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::{CallerHeaders, Generation, Principal};
+use crate::{
+    engine::{CallerHeaders, Generation, Principal},
+    telemetry::Tasks,
+};
 
 use cancel::InFlight;
 use listing::Surface;
@@ -115,6 +118,7 @@ pub struct Server {
     generation: Arc<Generation>,
     surface: Surface,
     in_flight: InFlight,
+    tasks: Tasks,
 }
 
 impl Server {
@@ -122,13 +126,19 @@ impl Server {
     #[must_use]
     pub fn new(generation: Arc<Generation>) -> Arc<Self> {
         let surface = Surface::new(generation.plan());
-        Arc::new(Self { generation, surface, in_flight: InFlight::default() })
+        Arc::new(Self { generation, surface, in_flight: InFlight::default(), tasks: Tasks::default() })
     }
 
     /// What the server runs against.
     #[must_use]
     pub fn generation(&self) -> &Generation {
         &self.generation
+    }
+
+    /// The calls that run to their end even when their client has gone.
+    #[must_use]
+    pub const fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Whether a bridge has this name.

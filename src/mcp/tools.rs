@@ -66,7 +66,7 @@ where
                 let invocation = Invocation { principal: &principal, headers: &headers, request };
                 invocation.run(&generation, index, arguments.as_deref()).await
             };
-            crate::telemetry::spawn(task).await.unwrap_or_else(|_| lost())
+            context.server.tasks.spawn(task).await.unwrap_or_else(|_| lost())
         } else {
             let invocation =
                 Invocation { principal: context.principal, headers: context.headers, request: context.request };

@@ -1,12 +1,25 @@
 //! Floor 8. Connections: accepted, bounded, drained.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::body::Body;
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    rt::Executor,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -14,13 +27,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Drained, http::App};
-use crate::telemetry;
+use super::{
+    Drained,
+    http::App,
+    peers::Peers,
+    stream::{ClientStream, Version},
+};
+use crate::telemetry::{self, Tasks};
 
 /// Connections at once at most.
 const CONNECTIONS_MAX: usize = 10_000;
-/// How long a client may take to send the head of a request (auth.md §4.1).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers of a request at most, and bytes of its head.
 const HEADERS_MAX: usize = 100;
 const HEAD_MAX: usize = 64 << 10;
@@ -28,31 +44,87 @@ const HEAD_MAX: usize = 64 << 10;
 const STREAMS_MAX: u32 = 64;
 /// How long to wait after the system refused a connection, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the same complaint is logged at most.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long clients are waited for, and how many of one address are let in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For the first bytes of a connection, and for each head of an HTTP/1 request (auth.md §4.1).
+    pub(super) head: Duration,
+    /// For a write that the client does not read.
+    pub(super) write: Duration,
+    /// Between the pings of an HTTP/2 connection.
+    pub(super) ping: Duration,
+    /// For the answer to one.
+    pub(super) pong: Duration,
+    /// For calls under way, when the server stops.
+    pub(super) grace: Duration,
+    /// Connections of one address at once.
+    pub(super) per_address: usize,
+}
+
+impl Limits {
+    /// The limits of a server with this grace period.
+    pub(super) const fn new(grace: Duration) -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            write: Duration::from_secs(30),
+            ping: Duration::from_secs(20),
+            pong: Duration::from_secs(10),
+            grace,
+            per_address: 1024,
+        }
+    }
+}
+
+/// What every connection needs.
+#[derive(Debug)]
+struct Shared {
+    app: Arc<App>,
+    stop: CancellationToken,
+    limits: Limits,
+}
 
 /// Serves until `stop`, then drains.
-pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, grace: Duration) -> Drained {
+pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, limits: Limits) -> Drained {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let peers = Peers::new(limits.per_address);
+    let tasks = app.tasks().clone();
+    let shared = Arc::new(Shared { app, stop, limits });
+    let (mut refused, mut crowded) = (Complaint::default(), Complaint::default());
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+            () = shared.stop.cancelled() => break,
             accepted = accept(&listener, &slots) => accepted,
         };
         match accepted {
-            Some((stream, slot)) => {
-                let connection = connect(stream, Arc::clone(&app));
-                let watched = graceful.watch(connection);
+            Some(Ok((stream, address, slot))) => {
+                let Some(place) = peers.enter(address.ip()) else {
+                    crowded.tell(|| tracing::warn!("a connection was closed: its address has too many"));
+                    continue;
+                };
+                let talk = talk(stream, graceful.watcher(), Arc::clone(&shared));
                 telemetry::spawn(async move {
-                    // What ends a connection is the client's affair.
-                    let _ = watched.await;
-                    drop(slot);
+                    talk.await;
+                    drop((slot, place));
                 });
             }
-            None => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Some(Err(error)) => {
+                refused.tell(|| tracing::warn!(%error, "a connection could not be accepted"));
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            None => break,
         }
     }
     drop(listener);
-    match tokio::time::timeout(grace, graceful.shutdown()).await {
+    let ended = async {
+        graceful.shutdown().await;
+        // Calls whose client has gone end after the last connection, or nobody would know.
+        tasks.ended().await;
+    };
+    match tokio::time::timeout(limits.grace, ended).await {
         Ok(()) => Drained::Whole,
         Err(_) => Drained::CutOff,
     }
@@ -60,39 +132,79 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: Cancellati
 
 type Slot = tokio::sync::OwnedSemaphorePermit;
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, Slot)> {
+/// The next connection; `None` when there will not be one.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<io::Result<(TcpStream, SocketAddr, Slot)>> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => {
-            // Without it small answers wait for the acknowledgement of others (protocol.md §7, 32).
-            let _ = stream.set_nodelay(true);
-            Some((stream, slot))
+    let accepted = listener.accept().await.map(|(stream, address)| {
+        // Without it small answers wait for the acknowledgement of others (protocol.md §7, 32).
+        let _ = stream.set_nodelay(true);
+        (stream, address, slot)
+    });
+    Some(accepted)
+}
+
+/// Talks with one client until either has had enough. What ends a connection is its affair.
+async fn talk(socket: TcpStream, watcher: Watcher, shared: Arc<Shared>) {
+    let limits = shared.limits;
+    // hyper has no deadline before it knows the version.
+    let said = tokio::select! {
+        biased;
+        // Who has spoken before the end is answered.
+        said = tokio::time::timeout(limits.head, ClientStream::sniff(socket, limits.write)) => said,
+        () = shared.stop.cancelled() => return,
+    };
+    let Ok(Ok((version, stream))) = said else { return };
+    let tasks = shared.app.tasks().clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(shared.app.respond(request.map(Body::new)).await) }
+    });
+    let io = TokioIo::new(stream);
+    let _ = match version {
+        Version::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head)
+                .max_headers(HEADERS_MAX)
+                .max_buf_size(HEAD_MAX);
+            watcher.watch(builder.serve_connection(io, service)).await
         }
-        Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted");
-            None
+        Version::Http2 => {
+            let mut builder = http2::Builder::new(OnTasks(tasks));
+            builder
+                .timer(TokioTimer::new())
+                .keep_alive_interval(limits.ping)
+                .keep_alive_timeout(limits.pong)
+                .max_concurrent_streams(STREAMS_MAX)
+                .max_header_list_size(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX));
+            watcher.watch(builder.serve_connection(io, service)).await
         }
+    };
+}
+
+/// Runs the requests of an HTTP/2 connection where the end of the server waits for them.
+#[derive(Clone, Debug)]
+struct OnTasks(Tasks);
+
+impl<F> Executor<F> for OnTasks
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, request: F) {
+        self.0.spawn(request);
     }
 }
 
-fn connect(
-    stream: TcpStream,
-    app: Arc<App>,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + Send {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(app.respond(request.map(Body::new)).await) }
-    });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_MAX)
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX));
-    builder.serve_connection(TokioIo::new(stream), service).into_owned()
+/// Something that is logged now and then, however often it happens.
+#[derive(Debug, Default)]
+struct Complaint(Option<Instant>);
+
+impl Complaint {
+    fn tell(&mut self, log: impl FnOnce()) {
+        if self.0.is_none_or(|last| last.elapsed() >= COMPLAINT_PAUSE) {
+            self.0 = Some(Instant::now());
+            log();
+        }
+    }
 }

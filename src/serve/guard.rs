@@ -1,7 +1,7 @@
 //! Floor 8. Host and Origin, on every route: what keeps a web page from calling a server on the
 //! person's own machine under another name (DNS rebinding; auth.md §4.1).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
@@ -61,14 +61,14 @@ impl Guard {
             return true;
         }
         let lower = host.to_ascii_lowercase();
-        is_loopback(name_of(&lower))
-            || self.hosts.iter().any(|known| *known == lower || (!known.contains(':') && known == name_of(&lower)))
+        let Some(name) = name_of(&lower) else { return false };
+        is_loopback(name) || self.hosts.iter().any(|known| *known == lower || known == name)
     }
 
     fn may_call(&self, origin: &str) -> bool {
         let lower = origin.to_ascii_lowercase();
         let local = lower.strip_prefix("http://").or_else(|| lower.strip_prefix("https://"));
-        local.is_some_and(|host| is_loopback(name_of(host))) || self.origins.contains(&lower)
+        local.and_then(name_of).is_some_and(is_loopback) || self.origins.contains(&lower)
     }
 }
 
@@ -77,20 +77,24 @@ fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&HeaderValue> {
     all.next().filter(|_| all.next().is_none())
 }
 
-/// A host without its port.
-fn name_of(host: &str) -> &str {
-    if let Some(end) = host.starts_with('[').then(|| host.find(']')).flatten() {
-        return host.get(..=end).unwrap_or(host);
-    }
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
+/// A host without its port; an address of IPv6 keeps its brackets. `None` when anything but a
+/// port follows.
+fn name_of(host: &str) -> Option<&str> {
+    let end = match host.strip_prefix('[') {
+        Some(inner) => inner.find(']')? + 2,
+        None => host.find(':').unwrap_or(host.len()),
+    };
+    let (name, rest) = host.split_at_checked(end)?;
+    let port = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (rest.is_empty() || rest.strip_prefix(':').is_some_and(port)).then_some(name)
 }
 
 fn is_loopback(name: &str) -> bool {
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match bracketed {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => name == "localhost" || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +132,17 @@ mod tests {
             (&["localhost.evil.example"], Err(Suspicious::Host)),
             (&["127.0.0.1.evil.example"], Err(Suspicious::Host)),
             (&["evil.example@localhost"], Err(Suspicious::Host)),
+            (&["[::1]"], Ok(())),
+            (&["[::1]evil.example"], Err(Suspicious::Host)),
+            (&["[::1].evil.example"], Err(Suspicious::Host)),
+            (&["[::1]:80.evil.example"], Err(Suspicious::Host)),
+            (&["[[::1]]"], Err(Suspicious::Host)),
+            (&["[::1"], Err(Suspicious::Host)),
+            (&["[127.0.0.1]"], Err(Suspicious::Host)),
+            (&["::1"], Err(Suspicious::Host)),
+            (&["[::2]"], Err(Suspicious::Host)),
+            (&["localhost:80:80"], Err(Suspicious::Host)),
+            (&["mcp.example.com:evil"], Err(Suspicious::Host)),
             (&[], Err(Suspicious::NoHost)),
             (&["localhost", "localhost"], Err(Suspicious::NoHost)),
         ] {
@@ -147,6 +162,11 @@ mod tests {
             (&["null"], Err(Suspicious::Origin)),
             (&["https://evil.example"], Err(Suspicious::Origin)),
             (&["http://localhost.evil.example"], Err(Suspicious::Origin)),
+            (&["http://[::1]:6274"], Ok(())),
+            (&["http://[::1].evil.example"], Err(Suspicious::Origin)),
+            (&["http://[::1]evil.example"], Err(Suspicious::Origin)),
+            (&["http://[[::1]]"], Err(Suspicious::Origin)),
+            (&["http://localhost:80@evil.example"], Err(Suspicious::Origin)),
             (&["http://localhost", "http://localhost"], Err(Suspicious::Origin)),
         ] {
             assert_eq!(verdict(&["localhost"], origin), expected, "{origin:?}");

@@ -11,16 +11,18 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header},
-    routing::{any, get},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request},
+    routing::get,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use super::{
     cors,
     guard::{Guard, Suspicious},
+    negotiation,
     payload::Parts,
     readiness::Probe,
 };
@@ -28,17 +30,17 @@ use crate::{
     access::{Authenticator, Presented, Verdict},
     engine::{CallerHeaders, Principal},
     mcp::{self, Headers, Incoming, Refusal, Reply, Status},
+    telemetry::{self, Tasks},
 };
 
 /// Bytes of a request's body at most.
 const BODY_MAX: usize = 4 << 20;
 /// How long a client may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// What is still read, and thrown away, of the body of a refused request, and for how long: a
+/// client that is cut off while it sends does not see the refusal.
+const DISCARD_MAX: usize = 16 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Everything a request is answered with.
 #[derive(Debug)]
@@ -60,7 +62,6 @@ impl App {
     pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, authenticator: Authenticator) -> Self {
         let shared = Arc::new(Shared { protocol, authenticator, probe: Probe::default(), requests: AtomicU64::new(1) });
         let router = Router::new()
-            .route("/mcp/{bridge}", any(one_bridge))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
             .fallback(nowhere)
@@ -68,34 +69,68 @@ impl App {
         Self { shared, router, guard }
     }
 
+    /// The calls that the end of the server waits for.
+    pub(super) fn tasks(&self) -> &Tasks {
+        self.shared.protocol.tasks()
+    }
+
     /// Answers one request.
     pub(super) async fn respond(&self, request: Request) -> Response<Body> {
+        let (head, mut body) = request.into_parts();
+        // A client that asks before it sends sends nothing after a refusal.
+        let asks = head.headers.contains_key(header::EXPECT);
+        let response = self.answer(head, &mut body).await;
+        if response.status().is_client_error() && !asks && !body.is_end_stream() {
+            telemetry::spawn(discard(body));
+        }
+        response
+    }
+
+    async fn answer(&self, head: request::Parts, body: &mut Body) -> Response<Body> {
         // Host and Origin come before everything, on every route: a page on a foreign site must
         // not learn even that something is here.
-        let origin = match self.guard.check(request.uri(), request.headers()) {
+        let origin = match self.guard.check(&head.uri, &head.headers) {
             Ok(origin) => origin.cloned(),
             Err(reason) => return suspicious(reason),
         };
-        let mut response = match (&origin, request.method()) {
-            (Some(_), &Method::OPTIONS) => cors::preflight(),
-            // The path that nearly every request takes goes round the router, which costs more
-            // than all else that is done here.
-            _ if request.uri().path() == "/mcp" => endpoint(&self.shared, None, request).await,
-            // A router that has its state never fails.
-            _ => match self.router.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+        let mut response = if origin.is_some() && head.method == Method::OPTIONS {
+            cors::preflight(&head.headers)
+        } else {
+            self.route(head, body).await
         };
         if let Some(origin) = &origin {
             cors::admit(origin, &mut response);
         }
         response
     }
+
+    /// The paths that nearly every request takes go round the router, which costs more than all
+    /// else that is done here, and wants paths to be text.
+    async fn route(&self, head: request::Parts, body: &mut Body) -> Response<Body> {
+        // Shared, not copied.
+        let uri = head.uri.clone();
+        let path = uri.path();
+        if path == "/mcp" {
+            return endpoint(&self.shared, None, head, body).await;
+        }
+        if let Some(name) = path.strip_prefix("/mcp/").filter(|name| !name.is_empty() && !name.contains('/')) {
+            // What is no text names no bridge.
+            let bridge = percent_encoding::percent_decode_str(name).decode_utf8().unwrap_or(name.into());
+            return endpoint(&self.shared, Some(&bridge), head, body).await;
+        }
+        // A router that has its state never fails.
+        match self.router.clone().oneshot(Request::from_parts(head, Body::empty())).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
 }
 
-async fn one_bridge(State(shared): State<Arc<Shared>>, Path(bridge): Path<String>, request: Request) -> Response<Body> {
-    endpoint(&shared, Some(&bridge), request).await
+async fn discard(body: Body) {
+    let mut rest = Limited::new(body, DISCARD_MAX);
+    let reading = async { while let Some(Ok(_)) = rest.frame().await {} };
+    // What is not read in time is the client's loss.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, reading).await;
 }
 
 async fn healthz() -> &'static str {
@@ -114,8 +149,7 @@ async fn nowhere() -> Response<Body> {
 
 /// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
 /// stranger cannot make us read one (protocol.md §2.0, steps 2 to 5).
-async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
+async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts, body: &mut Body) -> Response<Body> {
     let principal = match identify(&shared.authenticator, &head.headers) {
         Ok(principal) => principal,
         Err(refused) => return *refused,
@@ -123,17 +157,17 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, request: Request) 
     if head.method != Method::POST {
         return not_post();
     }
-    if let Err(refusal) = negotiate(&head.headers) {
-        return send(refusal.reply());
-    }
+    let negotiated = negotiation::check(&head.headers).and_then(|()| negotiation::own(&head.headers));
+    let [version, method, name, session] = match negotiated {
+        Ok(own) => own,
+        Err(refusal) => return send(refusal.reply()),
+    };
     let body = match read(body, &head.headers).await {
         Ok(body) => body,
         Err(refusal) => return send(refusal.reply()),
     };
     let id = shared.requests.fetch_add(1, Ordering::Relaxed);
     let own = OwnHeaders { all: head.headers, shared: Arc::clone(shared) };
-    // Values are shared, not copied.
-    let [version, method, name, session] = [VERSION, METHOD, NAME, SESSION].map(|name| own.all.get(name).cloned());
     let protocol = Headers {
         version: text(version.as_ref()),
         method: text(method.as_ref()),
@@ -167,11 +201,17 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     all.next().filter(|_| all.next().is_none()).map(HeaderValue::as_bytes)
 }
 
+/// The credential of a header. Of two nobody can say which is meant, so they are one that fits
+/// nobody: a credential was sent, and it is not valid.
+fn presented<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    headers.contains_key(name).then(|| only(headers, name).unwrap_or_default())
+}
+
 fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let name = header::AUTHORIZATION.as_str();
     let presented = Presented {
-        authorization: only(headers, name),
-        header: authenticator.header().and_then(|name| only(headers, name)),
+        authorization: presented(headers, name),
+        header: authenticator.header().and_then(|name| presented(headers, name)),
     };
     let (words, challenge) = match authenticator.identify(presented) {
         Verdict::Known(principal) => return Ok(Arc::clone(principal)),
@@ -194,23 +234,7 @@ fn not_post() -> Response<Body> {
     response
 }
 
-fn negotiate(headers: &HeaderMap) -> Result<(), Refusal> {
-    let media = |value: &str| value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_json = content.is_some_and(|value| value == "application/json" || media(value) == "application/json");
-    if !is_json {
-        return Err(Refusal::transport(Status::UnsupportedMediaType, "Content-Type must be application/json"));
-    }
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
-    let takes = |part: &str| matches!(media(part).as_str(), "application/json" | "application/*" | "*/*");
-    if accept.contains("application/json") || accept.split(',').any(takes) {
-        Ok(())
-    } else {
-        Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
-    }
-}
-
-async fn read(body: Body, headers: &HeaderMap) -> Result<Bytes, Refusal> {
+async fn read(body: &mut Body, headers: &HeaderMap) -> Result<Bytes, Refusal> {
     let too_large =
         || Refusal::transport(Status::PayloadTooLarge, format!("The body is larger than {} MiB", BODY_MAX >> 20));
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -249,7 +273,7 @@ fn send(reply: Reply) -> Response<Body> {
     };
     let mut response = json(status, Body::new(Parts::from(body)));
     if let Some(session) = reply.session.and_then(|session| HeaderValue::try_from(session).ok()) {
-        response.headers_mut().insert(SESSION, session);
+        response.headers_mut().insert(negotiation::SESSION, session);
     }
     response
 }

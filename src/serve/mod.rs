@@ -5,16 +5,22 @@ mod connection;
 mod cors;
 mod guard;
 mod http;
+mod negotiation;
 mod payload;
+mod peers;
 mod readiness;
+mod stream;
+#[cfg(test)]
+mod tests;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault};
 
+use connection::Limits;
 use guard::Guard;
 use http::App;
 
@@ -23,7 +29,7 @@ use http::App;
 pub struct Bound {
     listener: TcpListener,
     app: Arc<App>,
-    grace: Duration,
+    limits: Limits,
 }
 
 impl Bound {
@@ -36,9 +42,9 @@ impl Bound {
         let server: &plan::Server = &generation.plan().server;
         let guard = Guard::new(server, listener.local_addr()?);
         let authenticator = Authenticator::new(server, vault);
-        let grace = server.shutdown_grace;
+        let limits = Limits::new(server.shutdown_grace);
         let app = App::new(mcp::Server::new(Arc::new(generation)), guard, authenticator);
-        Ok(Self { listener, app: Arc::new(app), grace })
+        Ok(Self { listener, app: Arc::new(app), limits })
     }
 
     /// The address that was taken: the port is known even when any was asked for.
@@ -51,7 +57,7 @@ impl Bound {
 
     /// Serves until `stop`, then lets calls under way end within the grace period.
     pub async fn serve(self, stop: CancellationToken) -> Drained {
-        connection::serve(self.listener, self.app, stop, self.grace).await
+        connection::serve(self.listener, self.app, stop, self.limits).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{future::Future, time::Instant};
 
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 /// One tool call has ended. Told when it is dropped, so that a call that was taken back is
 /// told too. Names only: no argument, no result.
@@ -41,7 +42,29 @@ impl Drop for ToolCallFinished<'_> {
     }
 }
 
-/// Starts a task. Tasks are bounded by the requests that start them and by their deadlines.
+/// Tasks that must come to their end before the server does, such as a call that changes
+/// something and whose client has gone. Clones stand for the same tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks(TaskTracker);
+
+impl Tasks {
+    /// Starts a task that is waited for.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.spawn(task)
+    }
+
+    /// Waits until no task is left; for how long is the caller's affair.
+    pub async fn ended(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+}
+
+/// Starts a task that nobody waits for. Tasks are bounded by the requests that start them and by their deadlines.
 #[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
 pub fn spawn<F>(task: F) -> JoinHandle<F::Output>
 where

@@ -1,7 +1,7 @@
 //! Floor 5. Sends requests in one of two lanes and reads what comes back: `https` through
 //! `reqwest`, plain `http` straight through `hyper`. The only place that names either.
 
-use std::{error::Error, fmt::Write as _, io, iter, time::Duration};
+use std::{error::Error, fmt::Write as _, io, iter, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_ENCODING};
@@ -28,35 +28,56 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The way to a source, with its own pool. Neither lane follows redirects or uses a proxy.
 pub(super) enum Lane {
     /// TLS, HTTP/2 where the server speaks it, compressed answers.
-    Tls(reqwest::Client),
+    Tls(Box<Deferred>),
     /// TCP and HTTP/1.1 with nothing in between. Asks for no compression and reads none.
     Plain(Box<Client<HttpConnector, Full<Bytes>>>),
 }
 
-impl Lane {
-    /// The lane for the scheme of the source's base. No connection is opened.
-    ///
+/// A client that is built when the first request is sent: every one holds a copy of the
+/// system's trusted certificates, and most bridges are listed more often than they are called.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    client: OnceLock<reqwest::Client>,
+    https_only: bool,
+    connect_timeout: Duration,
+}
+
+impl Deferred {
     /// # Errors
     /// When no client can be built, as without any trusted certificates.
-    pub(super) fn new(source: &RestSource) -> Result<Self, Fault> {
-        if source.base.scheme() == "http" { Ok(Self::plain(source)) } else { Self::tls(source) }
-    }
-
-    /// The lane through `reqwest`.
-    pub(super) fn tls(source: &RestSource) -> Result<Self, Fault> {
-        let client = reqwest::Client::builder()
+    fn client(&self) -> Result<&reqwest::Client, Fault> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let built = reqwest::Client::builder()
             // A redirect would carry credentials to wherever the answer points.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .https_only(source.base.scheme() == "https")
-            .connect_timeout(source.connect_timeout)
+            .https_only(self.https_only)
+            .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_MAX_IDLE)
             .tcp_nodelay(true)
             .http2_adaptive_window(true)
             .build()?;
-        Ok(Self::Tls(client))
+        Ok(self.client.get_or_init(|| built))
+    }
+}
+
+impl Lane {
+    /// The lane for the scheme of the source's base. No connection is opened.
+    pub(super) fn new(source: &RestSource) -> Self {
+        if source.base.scheme() == "http" { Self::plain(source) } else { Self::tls(source) }
+    }
+
+    /// The lane through `reqwest`.
+    pub(super) fn tls(source: &RestSource) -> Self {
+        Self::Tls(Box::new(Deferred {
+            client: OnceLock::new(),
+            https_only: source.base.scheme() == "https",
+            connect_timeout: source.connect_timeout,
+        }))
     }
 
     fn plain(source: &RestSource) -> Self {
@@ -78,7 +99,8 @@ impl Lane {
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Fault> {
         let Outgoing { method, url, headers, body } = outgoing;
         match self {
-            Self::Tls(client) => {
+            Self::Tls(deferred) => {
+                let client = deferred.client()?;
                 let mut request = reqwest::Request::new(method, url);
                 *request.headers_mut() = headers;
                 *request.body_mut() = body.map(Into::into);

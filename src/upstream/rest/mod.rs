@@ -57,14 +57,9 @@ impl RestUpstream {
     /// taken from the vault here.
     ///
     /// # Errors
-    /// [`FailureClass::Internal`] when the plan or the vault holds what `check` would have refused,
-    /// or when no client can be built, as without any trusted certificates.
+    /// [`FailureClass::Internal`] when the plan or the vault holds what `check` would have refused.
     pub fn new(name: &str, source: &RestSource, vault: &Vault) -> Result<Self, UpstreamError> {
-        let lane = Lane::new(source).map_err(|fault| {
-            let told = format!("No client for `{name}` could be built.");
-            UpstreamError::new(FailureClass::Internal, told).caused_by(fault.cause)
-        })?;
-        Self::over(lane, name, source, vault)
+        Self::over(Lane::new(source), name, source, vault)
     }
 
     fn over(lane: Lane, name: &str, source: &RestSource, vault: &Vault) -> Result<Self, UpstreamError> {

@@ -101,8 +101,7 @@ async fn ask(
 
 /// The lane of `https`, also for a stand-in that speaks plain `http`.
 async fn send_as_https(source: &RestSource, request: &Request) -> Result<Answer, UpstreamError> {
-    let lane = Lane::tls(source).unwrap_or_else(|fault| panic!("{fault:?}"));
-    let upstream = RestUpstream::over(lane, "shop", source, &Vault::default()).unwrap();
+    let upstream = RestUpstream::over(Lane::tls(source), "shop", source, &Vault::default()).unwrap();
     ask(&upstream, request, (json!({}), &|_| None)).await
 }
 

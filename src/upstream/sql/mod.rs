@@ -52,7 +52,8 @@ pub struct Run<'a> {
     pub deadline: Instant,
 }
 
-/// How much may come back. Both are reached on whole rows.
+/// How much may come back. Both are reached on whole rows; only of a first row that is larger than
+/// all that may come back the longest texts are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Rows at most.
@@ -71,6 +72,9 @@ pub struct Answer {
     pub row_count: usize,
     /// The limit that kept further rows out.
     pub cut: Option<Cut>,
+    /// Whether the first row was larger than [`Limits::max_bytes`], so that its longest texts end
+    /// with `… (cut)`.
+    pub cells_cut: bool,
     /// Writes only: how many rows were affected.
     pub affected: Option<u64>,
     /// Writes only: the id of the row that was added last, where the engine has one.
@@ -103,7 +107,8 @@ impl SqlUpstream {
     ///
     /// When the arguments do not fit the statement, no connection is free in time, the database is
     /// not available or refuses, or the time is up. Nothing of a write is kept then; only when
-    /// the connection is lost during the commit itself the outcome is unknown.
+    /// the connection is lost during the commit itself the outcome is unknown, and when the row that
+    /// a write gives is too large the change was made, as the error says.
     pub async fn run(&self, request: Run<'_>) -> Result<Answer, UpstreamError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.run(request).await,

@@ -89,13 +89,18 @@ impl<C: Pooled> Pool<C> {
         Some(Lease { connection, permit: Some(permit), shared: Arc::clone(&self.shared) })
     }
 
-    /// Refuses further leases, retires the idle connections and waits for those in retirement.
-    pub(super) async fn close(&self) {
-        self.shared.slots.close();
+    /// Retires the connections that nobody uses.
+    pub(super) async fn retire_idle(&self) {
         let idle = std::mem::take(&mut self.shared.idle.lock().connections);
         for Idle { connection, .. } in idle {
             connection.retire().await;
         }
+    }
+
+    /// Refuses further leases, retires the idle connections and waits for those in retirement.
+    pub(super) async fn close(&self) {
+        self.shared.slots.close();
+        self.retire_idle().await;
         self.shared.retiring.close();
         self.shared.retiring.wait().await;
     }
@@ -172,6 +177,11 @@ impl<C: Pooled> Lease<C> {
     /// The connection. `None` until the slot is filled.
     pub(super) fn connection(&mut self) -> Option<&mut C> {
         self.connection.as_mut()
+    }
+
+    /// Takes the connection out of its slot: it is not given back.
+    pub(super) fn empty(&mut self) -> Option<C> {
+        self.connection.take()
     }
 
     /// Puts a new connection into an empty slot.

@@ -1,6 +1,8 @@
 //! Floor 5. Rows as JSON text, written straight from the engine's values while they arrive, within
 //! the limits of the call. Which JSON a value becomes: reference `sql.md` §9.1.
 
+mod fit;
+
 use std::{collections::HashSet, ops::ControlFlow};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -12,6 +14,7 @@ use sqlx::{
     sqlite::{SqliteColumn, SqliteRow, SqliteValueRef},
 };
 
+use self::fit::Fitted;
 use super::{Cut, Limits};
 
 /// The largest integer that every JSON reader takes exactly: 2^53 − 1.
@@ -101,6 +104,20 @@ pub(super) enum Take {
     First,
 }
 
+impl Take {
+    /// How many columns that is.
+    fn of(self, layout: &Layout) -> usize {
+        match self {
+            Self::All => layout.columns.len(),
+            Self::First => 1,
+        }
+    }
+}
+
+/// What a row with cut texts leaves free at most: those who shape it add a few words, and must not
+/// cut once more.
+const SPARE: usize = 192;
+
 /// JSON text that grows row by row.
 #[derive(Debug)]
 pub(super) struct JsonRows {
@@ -108,6 +125,26 @@ pub(super) struct JsonRows {
     count: usize,
     limits: Limits,
     cut: Option<Cut>,
+    cells: Cells,
+}
+
+/// Rows that are complete.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) text: Vec<u8>,
+    pub(super) count: usize,
+    /// The limit that kept further rows out.
+    pub(super) cut: Option<Cut>,
+    pub(super) cells_cut: bool,
+}
+
+/// What became of the values of the first row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cells {
+    Whole,
+    Cut,
+    /// There are so many that not even a cut row fits.
+    TooMany,
 }
 
 /// Why a value was not written.
@@ -126,11 +163,11 @@ impl JsonRows {
     pub(super) fn new(limits: Limits) -> Self {
         let mut text = Vec::with_capacity(limits.max_bytes.min(256));
         text.push(b'[');
-        Self { text, count: 0, limits, cut: None }
+        Self { text, count: 0, limits, cut: None, cells: Cells::Whole }
     }
 
-    /// Adds a row. A break says that a limit is reached: this row is not part of the text, and no
-    /// further row will be.
+    /// Adds a row; the first one with its texts cut if it is too large. A break says that a limit is
+    /// reached: this row is not part of the text, and no further row will be.
     ///
     /// # Errors
     ///
@@ -156,22 +193,36 @@ impl JsonRows {
             }
             Err(Stop::Full) => {
                 self.text.truncate(start);
-                self.cut = Some(Cut::Bytes);
-                Ok(ControlFlow::Break(()))
+                self.fit(row, layout, take)
             }
             Err(Stop::Fault(fault)) => Err(fault),
         }
     }
 
+    /// Adds a row that is too large, if it is the first.
+    fn fit(&mut self, row: &SqliteRow, layout: &Layout, take: Take) -> Result<ControlFlow<()>, BoxDynError> {
+        if self.count == 0 {
+            let max = self.limits.max_bytes;
+            let room = (max - SPARE.min(max / 4)).saturating_sub("[]".len());
+            let columns = layout.columns.get(..take.of(layout)).unwrap_or(&layout.columns);
+            match fit::write(&mut self.text, row, columns, room)? {
+                Fitted::Cut => {
+                    self.count = 1;
+                    self.cells = Cells::Cut;
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Fitted::TooLarge => self.cells = Cells::TooMany,
+            }
+        }
+        self.cut = Some(Cut::Bytes);
+        Ok(ControlFlow::Break(()))
+    }
+
     fn write(&mut self, row: &SqliteRow, layout: &Layout, take: Take) -> Result<(), Stop> {
-        let wanted = match take {
-            Take::All => layout.columns.len(),
-            Take::First => 1,
-        };
         if self.count > 0 {
             self.text.push(b',');
         }
-        for (at, column) in layout.columns.iter().enumerate().take(wanted) {
+        for (at, column) in layout.columns.iter().enumerate().take(take.of(layout)) {
             self.text.extend_from_slice(&column.lead);
             let value = row.try_get_raw(at).map_err(|error| Stop::Fault(error.into()))?;
             // The bracket at the end is part of the text.
@@ -182,10 +233,11 @@ impl JsonRows {
         if self.text.len() < self.limits.max_bytes { Ok(()) } else { Err(Stop::Full) }
     }
 
-    /// The text, the number of rows in it, and the limit that kept further rows out.
-    pub(super) fn finish(mut self) -> (Vec<u8>, usize, Option<Cut>) {
+    /// The complete text. `None` when there was a row and not even a cut one could be written.
+    pub(super) fn finish(mut self) -> Option<Written> {
         self.text.push(b']');
-        (self.text, self.count, self.cut)
+        let Self { text, count, cut, cells, .. } = self;
+        (cells != Cells::TooMany).then_some(Written { text, count, cut, cells_cut: cells == Cells::Cut })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod connection;
 mod fault;
+mod identity;
 mod open;
 mod reading;
 mod text;
@@ -14,13 +15,15 @@ use tokio::time::{Instant, timeout_at};
 
 use self::{
     connection::Connection,
+    identity::{FileId, Found},
     open::Site,
     reading::{End, Outcome, Work, collect},
     text::{Facts, Verb},
 };
 use super::{
     Answer, Column, Run, bind,
-    pool::{Lease, Pool},
+    pool::{Lease, Pool, Pooled as _},
+    row::Written,
 };
 use crate::{
     plan::{
@@ -49,6 +52,12 @@ pub(super) struct Sqlite {
     /// `None` for a source that is read-only.
     writes: Option<Pool<Connection>>,
     statement_timeout: Duration,
+}
+
+/// As many connections as can be of use: each has a thread that computes, and more of them than
+/// cores only take turns.
+fn useful_connections() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().saturating_mul(2)).max(2)
 }
 
 /// Until when the work may go on, and how long that was at its start.
@@ -86,8 +95,8 @@ impl Sqlite {
         let site = Site::new(name, (path, init), busy_timeout);
         // A database in memory is its one connection, and that is never given up.
         let single = plan::Pool { max: 1, ..source.pool };
-        let reads =
-            Pool::new(if site.is_memory() { plan::Pool { idle: Duration::MAX, ..single } } else { source.pool });
+        let several = plan::Pool { max: source.pool.max.min(useful_connections()), ..source.pool };
+        let reads = Pool::new(if site.is_memory() { plan::Pool { idle: Duration::MAX, ..single } } else { several });
         let writes = match access {
             Access::Read => None,
             Access::Write if site.is_memory() => Some(reads.clone()),
@@ -118,14 +127,18 @@ impl Sqlite {
 
     async fn read(&self, work: Work, patience: Patience) -> Result<Answer, UpstreamError> {
         let mut lease = self.lease(Access::Read, patience).await?;
-        let outcome = self.execute(&mut lease, work, patience).await;
-        let outcome = match outcome {
+        let max_bytes = work.limits.max_bytes;
+        let outcome = match self.execute(&mut lease, work, patience).await {
             Ok(outcome) => outcome,
             Err(failure) => return Err(self.failed(failure, lease, patience)),
         };
         lease.finish();
-        let (rows, row_count, cut) = outcome.rows.finish();
-        Ok(Answer { rows, row_count, cut, affected: None, last_insert_id: None })
+        let Some(rows) = outcome.rows.finish() else {
+            let public = format!("the row has too many columns for {max_bytes} bytes, even with its texts cut");
+            return Err(UpstreamError::new(FailureClass::TooLarge, public));
+        };
+        let Written { text, count, cut, cells_cut } = rows;
+        Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: None, last_insert_id: None })
     }
 
     async fn write(
@@ -185,8 +198,12 @@ impl Sqlite {
             return Err(failure);
         }
         lease.finish();
-        let (rows, row_count, cut) = outcome.rows.finish();
-        Ok(Answer { rows, row_count, cut, affected: Some(affected), last_insert_id: inserted })
+        let Some(rows) = outcome.rows.finish() else {
+            let public = "the change was made and is kept, but the row that it gives has too many columns to be shown";
+            return Err(UpstreamError::new(FailureClass::TooLarge, public));
+        };
+        let Written { text, count, cut, cells_cut } = rows;
+        Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id: inserted })
     }
 
     /// Runs the statement of a call and reads its rows. The connection is clean afterwards unless
@@ -236,16 +253,39 @@ impl Sqlite {
         let Some(mut lease) = pool.acquire(patience.left()).await else {
             return Err(self.busy(access, pool.max()));
         };
+        // Only now: waiting for a connection can take long.
+        let file = self.file(access).await?;
+        if lease.connection().is_some_and(|connection| connection.file != file)
+            && let Some(stale) = lease.empty()
+        {
+            stale.retire().await;
+        }
         let deadline = patience.deadline.into_std();
         let connection = match lease.connection() {
             Some(connection) => connection,
-            None => lease.fill(self.site.connect(access).await?),
+            None => lease.fill(self.site.connect(access, file).await?),
         };
         connection.stop.at(deadline);
         match connection.protect(access).await {
             Ok(()) => Ok(lease),
             Err(error) => Err(fault::statement(&error, &self.source, patience.allowed)),
         }
+    }
+
+    /// The file that a call must use. Connections that wait with another one are given up.
+    async fn file(&self, access: Access) -> Result<Option<FileId>, UpstreamError> {
+        let found = self.site.look(access).await;
+        if let Ok(Some(Found::Other(_))) | Err(_) = found {
+            tracing::warn!(source = self.source, "the database file was removed or replaced");
+            self.reads.retire_idle().await;
+            if let Some(writes) = &self.writes {
+                writes.retire_idle().await;
+            }
+        }
+        Ok(match found? {
+            Some(Found::Same(file) | Found::Other(file)) => Some(file),
+            Some(Found::Nothing) | None => None,
+        })
     }
 
     fn busy(&self, access: Access, connections: usize) -> UpstreamError {
@@ -299,7 +339,7 @@ impl Sqlite {
         let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
         let probe = async {
             // A connection that is open works on after its file is gone.
-            self.site.ensure_exists().await?;
+            self.site.expire();
             let mut lease = self.lease(Access::Read, patience).await?;
             match connection(&mut lease)?.run("SELECT 1 FROM sqlite_schema LIMIT 1").await {
                 Ok(()) => {

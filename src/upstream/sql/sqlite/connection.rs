@@ -16,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteColumn, SqliteConnection, SqliteOperation},
 };
 
-use super::text::Facts;
+use super::{identity::FileId, text::Facts};
 use crate::{
     plan::sql::Access,
     upstream::sql::{
@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub(super) sqlite: SqliteConnection,
     pub(super) stop: Arc<StopSwitch>,
     pub(super) inserted: Arc<Inserted>,
+    /// The file it was opened with. `None` in memory.
+    pub(super) file: Option<FileId>,
     life: Life,
     /// What the engine permits on this connection now.
     protection: Access,
@@ -92,7 +94,7 @@ impl Connection {
             Life::ClosedWhenDirty => access,
             Life::KeptForEver => Access::Write,
         };
-        Ok(Self { sqlite, stop, inserted, life, protection, known: HashMap::new() })
+        Ok(Self { sqlite, stop, inserted, file: None, life, protection, known: HashMap::new() })
     }
 
     /// Makes the engine refuse what `access` does not permit. Does nothing unless the same

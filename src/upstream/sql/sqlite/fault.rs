@@ -54,6 +54,11 @@ pub(super) fn leaves_connection_clean(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|fault| !matches!(code(fault) & 0xff, CORRUPT | NOTADB | CANTOPEN))
 }
 
+/// Whether the engine would have to make a file beside the database and could not.
+pub(super) fn is_unwritable(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|fault| matches!(code(fault) & 0xff, CANTOPEN | READONLY))
+}
+
 /// A database that could not be opened.
 pub(super) fn opening(error: &sqlx::Error, source: &str) -> UpstreamError {
     let what = match error.as_database_error().map(|fault| code(fault) & 0xff) {

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     connection::{Connection, Life},
     fault,
+    identity::{FileId, Found, Sighting, beside},
 };
 use crate::{plan::sql::Access, upstream::error::UpstreamError};
 
@@ -50,6 +51,7 @@ struct DatabaseFile {
     init: Option<PathBuf>,
     /// Held by the one that fills the database.
     filling: Mutex<()>,
+    sighting: Sighting,
 }
 
 impl Site {
@@ -61,7 +63,7 @@ impl Site {
             // The engine would take `file:…` for a URI, with parameters.
             let path =
                 if path.to_string_lossy().starts_with("file:") { Path::new(".").join(path) } else { path.to_owned() };
-            Place::File(Arc::new(DatabaseFile { path, init, filling: Mutex::new(()) }))
+            Place::File(Arc::new(DatabaseFile { path, init, filling: Mutex::new(()), sighting: Sighting::default() }))
         };
         Self { source: source.to_owned(), place, busy_timeout, filling: TaskTracker::new() }
     }
@@ -71,9 +73,42 @@ impl Site {
         matches!(self.place, Place::Memory { .. })
     }
 
+    /// The database file that a call with this access uses. `None` for a database in memory.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such file and no script to make it.
+    pub(super) async fn look(&self, access: Access) -> Result<Option<Found>, UpstreamError> {
+        let Place::File(file) = &self.place else { return Ok(None) };
+        match self.found(file, access)? {
+            Found::Nothing => self.ensure_exists(file).await?,
+            found @ (Found::Same(_) | Found::Other(_)) => return Ok(Some(found)),
+        }
+        match self.found(file, access)? {
+            Found::Nothing => Err(fault::unavailable(&self.source, MISSING)),
+            found @ (Found::Same(_) | Found::Other(_)) => Ok(Some(found)),
+        }
+    }
+
+    fn found(&self, file: &DatabaseFile, access: Access) -> Result<Found, UpstreamError> {
+        file.sighting.look(&file.path, access).or_else(|error| {
+            // Its folder may not even be one; what is missing is told by `ensure_exists`.
+            if error.kind() == io::ErrorKind::NotADirectory {
+                return Ok(Found::Nothing);
+            }
+            Err(fault::unavailable(&self.source, "the database file cannot be read").caused_by(error.kind()))
+        })
+    }
+
+    /// Makes the next call look whether the file is still there.
+    pub(super) fn expire(&self) {
+        if let Place::File(file) = &self.place {
+            file.sighting.expire();
+        }
+    }
+
     /// Fails when the database file is not there. It is made if there is a script for it.
-    pub(super) async fn ensure_exists(&self) -> Result<(), UpstreamError> {
-        let Place::File(file) = &self.place else { return Ok(()) };
+    async fn ensure_exists(&self, file: &Arc<DatabaseFile>) -> Result<(), UpstreamError> {
         if self.is_there(&file.path).await? {
             return Ok(());
         }
@@ -85,7 +120,7 @@ impl Site {
             return Err(fault::unavailable(&self.source, what));
         }
         if file.init.is_none() {
-            return Err(fault::unavailable(&self.source, "the database file does not exist"));
+            return Err(fault::unavailable(&self.source, MISSING));
         }
         // In a task of its own: the caller may go away, and the next one must not begin again.
         let file = Arc::clone(file);
@@ -103,12 +138,21 @@ impl Site {
         })
     }
 
-    /// A new connection, known to work.
-    pub(super) async fn connect(&self, access: Access) -> Result<Connection, UpstreamError> {
-        self.ensure_exists().await?;
+    /// A new connection to the file that was found, known to work. If that is replaced meanwhile, the
+    /// next call sees a connection to another file than it found, and makes a new one.
+    pub(super) async fn connect(&self, access: Access, found: Option<FileId>) -> Result<Connection, UpstreamError> {
         let options = self.options(access);
         let refused = |error: sqlx::Error| fault::opening(&error, &self.source);
-        let mut sqlite = options.connect().await.map_err(refused)?;
+        let mut sqlite = match (opened(options.clone()).await, &self.place) {
+            (Ok(sqlite), _) => sqlite,
+            (Err(error), Place::File(file)) if access == Access::Read && fault::is_unwritable(&error) => {
+                if !is_at_rest(&file.path) {
+                    return Err(fault::unavailable(&self.source, UNWRITABLE).caused_by(error));
+                }
+                opened(options.immutable(true)).await.map_err(refused)?
+            }
+            (Err(error), _) => return Err(refused(error)),
+        };
         let life = match &self.place {
             Place::Memory { .. } => Life::KeptForEver,
             Place::File(_) => Life::ClosedWhenDirty,
@@ -116,15 +160,18 @@ impl Site {
         if let Place::Memory { init: Some(script) } = &self.place {
             run_script(&mut sqlite, script).await.map_err(|error| error.into_upstream(&self.source))?;
         }
-        // Opening reads nothing yet: only this finds out that the file is no database.
-        sqlite.execute("PRAGMA schema_version").await.map_err(refused)?;
         if access == Access::Write && !self.is_memory() {
             // It fails while others read the file. Everything works without, with more waiting.
             if let Err(error) = sqlite.execute("PRAGMA journal_mode = WAL").await {
                 tracing::debug!(source = self.source, %error, "no write-ahead log");
             }
         }
-        Connection::new(sqlite, life, access).await.map_err(refused)
+        if let Place::File(file) = &self.place {
+            file.sighting.note_log(&file.path);
+        }
+        let mut connection = Connection::new(sqlite, life, access).await.map_err(refused)?;
+        connection.file = found;
+        Ok(connection)
     }
 
     fn options(&self, access: Access) -> SqliteConnectOptions {
@@ -155,6 +202,23 @@ impl Site {
     }
 }
 
+/// A connection to what is a database.
+async fn opened(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut sqlite = options.connect().await?;
+    // Opening reads nothing yet: only this finds out that the file is no database.
+    sqlite.execute("PRAGMA schema_version").await?;
+    Ok(sqlite)
+}
+
+/// Whether nobody has the database open for writing, as far as its neighbours tell. A database with a
+/// write-ahead log cannot be read where the log's index cannot be made, unless it is declared to
+/// be one that never changes; with a log or a journal beside it, it is not.
+fn is_at_rest(path: &Path) -> bool {
+    ["-wal", "-shm", "-journal"].iter().all(|suffix| matches!(FileId::of(&beside(path, suffix)), Ok(None)))
+}
+
+const MISSING: &str = "the database file does not exist";
+const UNWRITABLE: &str = "the database file cannot be opened: its folder cannot be written";
 const UNCREATED: &str = "the database file cannot be created";
 
 /// Why a database could not be filled.
@@ -248,10 +312,27 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         for suffix in ["", "-journal", "-wal", "-shm"] {
-            let mut name = self.path.clone().into_os_string();
-            name.push(suffix);
             // Most of them do not exist; one that stays behind is only litter.
-            drop(std::fs::remove_file(name));
+            drop(std::fs::remove_file(beside(&self.path, suffix)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_database_without_a_log_is_taken_as_one_that_never_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        std::fs::write(&path, "").unwrap();
+        assert!(is_at_rest(&path));
+        for suffix in ["-wal", "-shm", "-journal"] {
+            std::fs::write(beside(&path, suffix), "").unwrap();
+            assert!(!is_at_rest(&path), "{suffix}");
+            std::fs::remove_file(beside(&path, suffix)).unwrap();
+        }
+        assert!(is_at_rest(&path));
     }
 }

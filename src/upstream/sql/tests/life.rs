@@ -155,3 +155,72 @@ async fn of_many_that_fill_a_database_one_is_enough() {
     assert_eq!(timeout(SOON, calls.join_all()).await.unwrap(), [r#"[{"n":2}]"#; 20]);
     assert_eq!(database.files(), ["data.db", "seed.sql"]);
 }
+
+/// The old log must not reach the new file either: it holds whole pages.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_that_is_replaced_is_opened_anew() {
+    let (files, other) =
+        (Database::new(BOOKS), Database::new("CREATE TABLE books (id INTEGER PRIMARY KEY, title, stock);"));
+    let database = files.open();
+    let path = files.folder.path().join("data.db");
+    let add = || call("INSERT INTO books (title, stock) VALUES ('New', 1)", json!({})).write();
+    add().on(&database).await.unwrap();
+    assert_eq!(rows(&database, "SELECT count(*) AS n FROM books").await, r#"[{"n":3}]"#);
+    other.open().ready().await.unwrap();
+    std::fs::rename(other.folder.path().join("data.db"), &path).unwrap();
+    add().on(&database).await.unwrap();
+    // Another program sees what was written.
+    let reader = Database::new("").at(path.clone(), None).open();
+    for upstream in [&database, &reader] {
+        assert_eq!(rows(upstream, "SELECT title FROM books").await, r#"[{"title":"New"}]"#);
+    }
+    // One that is removed is made anew by its script.
+    std::fs::remove_file(&path).unwrap();
+    add().on(&database).await.unwrap();
+    assert_eq!(rows(&database, "SELECT count(*) AS n FROM books").await, r#"[{"n":3}]"#);
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_takes_no_write() {
+    let files = Database::new(BOOKS);
+    files.open().ready().await.unwrap();
+    let path = files.folder.path().join("data.db");
+    let database = files.at(path.clone(), None).open();
+    let write = || call("UPDATE books SET stock = 1", json!({})).write();
+    write().on(&database).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let expected = "source `db` is not available: the database file does not exist".to_owned();
+    assert_eq!(failure(&database, write()).await, (FailureClass::Unreachable, expected.clone()));
+    assert_eq!(database.ready().await.unwrap_err().public(), expected);
+}
+
+/// For a user that may write everywhere the folder is no hindrance, and this shows nothing new.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_in_a_folder_that_cannot_be_written_is_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let files = Database::new(BOOKS);
+    let maker = files.open();
+    maker.ready().await.unwrap();
+    maker.close().await;
+    let allow = |mode| std::fs::set_permissions(files.folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    let read = |name: &str| {
+        let open = Database::new("").at(files.folder.path().join(name), None).read_only().open();
+        async move { call("SELECT count(*) AS n FROM books", json!({})).on(&open).await }
+    };
+    std::fs::copy(files.folder.path().join("data.db"), files.folder.path().join("logged.db")).unwrap();
+    std::fs::write(files.folder.path().join("logged.db-wal"), "a log").unwrap();
+    allow(0o555);
+    let is_bound = std::fs::write(files.folder.path().join("probe"), "").is_err();
+    let (alone, logged) = (read("data.db").await, read("logged.db").await);
+    allow(0o755);
+    assert_eq!(alone.unwrap().rows, br#"[{"n":2}]"#);
+    if is_bound {
+        let public = "source `db` is not available: the database file cannot be opened: its folder cannot be written";
+        assert_eq!(logged.unwrap_err().public(), public);
+    } else {
+        println!("skipped: this user may write everywhere");
+    }
+}

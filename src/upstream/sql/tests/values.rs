@@ -132,8 +132,14 @@ async fn limits_are_reached_on_whole_rows() {
         ("SELECT 1 AS n UNION ALL SELECT 2", (0, 100), 0, Some(Cut::Rows)),
         ("SELECT 1 AS n UNION ALL SELECT 2", (2, 17), 2, None),
         ("SELECT 1 AS n UNION ALL SELECT 2", (2, 16), 1, Some(Cut::Bytes)),
-        ("SELECT zeroblob(100000) AS b", (2, 1000), 0, Some(Cut::Bytes)),
-        ("SELECT printf('%.*c', 1000, 'x') AS b", (2, 1000), 0, Some(Cut::Bytes)),
+        ("SELECT zeroblob(100000) AS b", (2, 1000), 1, None),
+        ("SELECT printf('%.*c', 1000, 'x') AS b", (2, 1000), 1, None),
+        (
+            "SELECT printf('%.*c', 1000, 'x') AS b UNION ALL SELECT printf('%.*c', 1000, 'y')",
+            (2, 1000),
+            1,
+            Some(Cut::Bytes),
+        ),
     ];
     for (sql, (max_rows, max_bytes), row_count, cut) in table {
         let answer = call(sql, json!({})).limits(max_rows, max_bytes).on(&database).await.unwrap();
@@ -142,6 +148,50 @@ async fn limits_are_reached_on_whole_rows() {
         let parsed: Vec<Value> = serde_json::from_slice(&answer.rows).unwrap();
         assert_eq!(parsed.len(), row_count);
     }
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_large_is_cut_and_never_missing() {
+    let database = Database::new(
+        "CREATE TABLE t (id INTEGER, short TEXT, doc JSON, long TEXT, file BLOB);
+         INSERT INTO t VALUES (1, 'kept', '[1,2]', replace(printf('%.*c', 5000, 'x'), 'x', 'é\"'), zeroblob(900000));",
+    )
+    .open();
+    for returns in [Returns::Rows, Returns::Row] {
+        for access in [Access::Read, Access::Write] {
+            let mut call = call("SELECT * FROM t", json!({})).returns(returns).limits(10, 1024);
+            call.access = access;
+            let answer = call.on(&database).await.unwrap();
+            assert_eq!((answer.row_count, answer.cut, answer.cells_cut), (1, None, true));
+            assert!(answer.rows.len() <= 1024 && answer.rows.len() > 800);
+            let row = serde_json::from_slice::<Value>(&answer.rows).unwrap()[0].take();
+            assert_eq!((&row["id"], &row["short"], &row["doc"]), (&json!(1), &json!("kept"), &json!([1, 2])));
+            let long = row["long"].as_str().unwrap();
+            assert!(long.starts_with("é\"é") && long.ends_with("… (cut)"), "{long}");
+            let file = row["file"].as_str().unwrap();
+            assert!(file.starts_with("AAAA") && file.ends_with("A… (cut)"), "{file}");
+        }
+    }
+    let value = call("SELECT long FROM t", json!({})).returns(Returns::Value).limits(10, 256);
+    let answer = value.on(&database).await.unwrap();
+    assert_eq!((answer.row_count, answer.cells_cut), (1, true));
+}
+
+#[tokio::test]
+async fn a_row_with_too_many_columns_is_an_error() {
+    let columns: Vec<_> = (0..60).map(|at| format!("c{at} TEXT")).collect();
+    let script = format!("CREATE TABLE t ({}); INSERT INTO t (c0) VALUES ('a');", columns.join(", "));
+    let database = Database::new(&script).open();
+    for returns in [Returns::Rows, Returns::Row] {
+        let read = call("SELECT * FROM t", json!({})).returns(returns).limits(10, 256);
+        let expected = "the row has too many columns for 256 bytes, even with its texts cut".to_owned();
+        assert_eq!(failure(&database, read).await, (FailureClass::TooLarge, expected));
+    }
+    let write = call("UPDATE t SET c0 = 'b' RETURNING *", json!({})).write().returns(Returns::Row).limits(10, 256);
+    let (class, public) = failure(&database, write).await;
+    assert_eq!(class, FailureClass::TooLarge);
+    assert!(public.starts_with("the change was made and is kept"), "{public}");
+    assert_eq!(rows(&database, "SELECT c0 FROM t").await, r#"[{"c0":"b"}]"#);
 }
 
 #[tokio::test]

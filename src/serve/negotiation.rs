@@ -1,0 +1,140 @@
+//! Floor 8. What the headers of a POST must say before its body is read (protocol.md §2.0,
+//! steps 3 to 5): JSON in both directions, and each header of the protocol once.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::mcp::{Refusal, Status};
+
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The headers of the protocol, with their names in its own spelling.
+const OWN: [(HeaderName, &str); 4] = [
+    (HeaderName::from_static("mcp-protocol-version"), "MCP-Protocol-Version"),
+    (HeaderName::from_static("mcp-method"), "Mcp-Method"),
+    (HeaderName::from_static("mcp-name"), "Mcp-Name"),
+    (SESSION, "Mcp-Session-Id"),
+];
+
+/// Holds `Content-Type` and `Accept` against JSON.
+pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+    let content = single(headers, &header::CONTENT_TYPE).map_err(|()| {
+        Refusal::transport(Status::BadRequest, "Content-Type must come once at most, in visible ASCII characters")
+    })?;
+    let content = content.and_then(|content| content.to_str().ok());
+    if !content.is_some_and(|content| media(content).eq_ignore_ascii_case("application/json")) {
+        return Err(Refusal::transport(Status::UnsupportedMediaType, "Content-Type must be application/json"));
+    }
+    if accepts_json(headers) {
+        Ok(())
+    } else {
+        Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
+    }
+}
+
+/// The values of the protocol's own headers: revision, method, name and session. They are
+/// shared, not copied, and all of them are text.
+pub(super) fn own(headers: &HeaderMap) -> Result<[Option<HeaderValue>; 4], Refusal> {
+    let mut values = [const { None }; 4];
+    for (value, (name, spelled)) in values.iter_mut().zip(&OWN) {
+        *value = single(headers, name).map_err(|()| Refusal::unclear_header(spelled))?.cloned();
+    }
+    Ok(values)
+}
+
+/// The one value of a header, if it came; an error when there are more or it is no text.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, ()> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) if value.to_str().is_ok() => Ok(Some(value)),
+        (Some(_), _) => Err(()),
+    }
+}
+
+fn media(part: &str) -> &str {
+    part.split(';').next().unwrap_or_default().trim()
+}
+
+/// Whether a client takes JSON: without `Accept` it takes everything, and of several parts that
+/// match the most exact one counts (RFC 9110 §12.5.1).
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let parts = lines.flat_map(|line| line.split(',')).filter(|part| !part.trim().is_empty());
+    let mut named = false;
+    let mut best = None;
+    for part in parts {
+        named = true;
+        let media = media(part);
+        let exactness = if media.eq_ignore_ascii_case("application/json") {
+            3
+        } else if media.eq_ignore_ascii_case("application/*") {
+            2
+        } else if media == "*/*" {
+            1
+        } else {
+            continue;
+        };
+        let taken = !excluded(part);
+        if taken && exactness == 3 {
+            return true;
+        }
+        best = best.max(Some((exactness, taken)));
+    }
+    best.map_or(!named, |(_, taken)| taken)
+}
+
+/// Whether a part of `Accept` has the weight zero.
+fn excluded(part: &str) -> bool {
+    let weight = part.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut weight = weight.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")).map(|(_, value)| value.trim());
+    weight.next().is_some_and(|value| value.parse::<f32>().is_ok_and(|value| value <= 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &HeaderName, values: &[&[u8]]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_bytes(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn json_is_sent_unless_it_is_excluded() {
+        for (accept, expected) in [
+            (&[][..], true),
+            (&[""], true),
+            (&[" , "], true),
+            (&["application/json"], true),
+            (&["application/json, text/event-stream"], true),
+            (&["text/event-stream", "application/json"], true),
+            (&["Application/JSON ; charset=utf-8"], true),
+            (&["application/*"], true),
+            (&["text/html, */*;q=0.1"], true),
+            (&["application/json;q=0.001"], true),
+            (&["text/event-stream"], false),
+            (&["image/png", "text/html"], false),
+            (&["application/jsonp"], false),
+            (&["application/json;q=0"], false),
+            (&["application/json;q=0.000, */*"], false),
+            (&["*/*", "application/*; Q=0"], false),
+            (&["*/*;q=0"], false),
+        ] {
+            let lines: Vec<_> = accept.iter().map(|line| line.as_bytes()).collect();
+            assert_eq!(accepts_json(&headers(&header::ACCEPT, &lines)), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_can_be_read_in_two_ways_is_none() {
+        for (name, _) in &OWN {
+            for (values, expected) in [
+                (&[][..], true),
+                (&[&b"one"[..]], true),
+                (&[b"one", b"two"], false),
+                (&[b"one", b"one"], false),
+                (&[b"caf\xe9"], false),
+            ] {
+                assert_eq!(own(&headers(name, values)).is_ok(), expected, "{name} {values:?}");
+            }
+        }
+    }
+}
