@@ -3,6 +3,7 @@
 use std::{io::IsTerminal, net::SocketAddr};
 
 use clap::Args;
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -36,7 +37,7 @@ pub(super) fn run(options: &Options) -> Exit {
         Ok(listen) => listen,
         Err(exit) => return exit,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             report::tell(&format!("error: the server cannot start: {error}"));
@@ -44,6 +45,15 @@ pub(super) fn run(options: &Options) -> Exit {
         }
     };
     runtime.block_on(serve(plan, &vault, listen))
+}
+
+/// On one core there is nobody to share work with, and sharing has its price.
+fn runtime() -> std::io::Result<Runtime> {
+    let mut builder = match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => Builder::new_current_thread(),
+        Ok(_) | Err(_) => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr) -> Exit {
