@@ -38,6 +38,11 @@ impl Generation {
         self.upstreams.get(id)
     }
 
+    /// Closes what is connected, when no call needs it any more.
+    pub async fn close(&self) {
+        self.upstreams.close().await;
+    }
+
     /// Whether each source can be used.
     pub async fn readiness(&self) -> Vec<Readiness> {
         self.upstreams.readiness().await

@@ -103,8 +103,7 @@ impl Refusal {
             | Status::NotAcceptable
             | Status::RequestTimeout
             | Status::PayloadTooLarge
-            | Status::UnsupportedMediaType
-            | Status::Unavailable => INVALID_REQUEST,
+            | Status::UnsupportedMediaType => INVALID_REQUEST,
         };
         Self::new(code, status, message)
     }

@@ -53,8 +53,6 @@ pub enum Status {
     PayloadTooLarge,
     /// The body is not JSON by its content type.
     UnsupportedMediaType,
-    /// The server is stopping.
-    Unavailable,
 }
 
 /// What is sent back.

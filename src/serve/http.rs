@@ -74,6 +74,11 @@ impl App {
         self.shared.protocol.tasks()
     }
 
+    /// Closes the sources, when the last request was answered.
+    pub(super) async fn close(&self) {
+        self.shared.protocol.generation().close().await;
+    }
+
     /// Answers one request.
     pub(super) async fn respond(&self, request: Request) -> Response<Body> {
         let (head, mut body) = request.into_parts();
@@ -298,6 +303,5 @@ const fn status(status: Status) -> StatusCode {
         Status::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Status::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Status::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

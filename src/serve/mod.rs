@@ -13,7 +13,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,9 @@ use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault}
 use connection::Limits;
 use guard::Guard;
 use http::App;
+
+/// How long closing the sources may take at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A server that has its address and answers nobody yet.
 #[derive(Debug)]
@@ -57,7 +60,10 @@ impl Bound {
 
     /// Serves until `stop`, then lets calls under way end within the grace period.
     pub async fn serve(self, stop: CancellationToken) -> Drained {
-        connection::serve(self.listener, self.app, stop, self.limits).await
+        let drained = connection::serve(self.listener, Arc::clone(&self.app), stop, self.limits).await;
+        // A database that does not let go is not waited for: its files survive that.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.app.close()).await;
+        drained
     }
 }
 

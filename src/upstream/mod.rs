@@ -85,6 +85,15 @@ impl Upstreams {
         futures_util::future::join_all(asked).await
     }
 
+    /// Closes the connections that are not in use, so that databases can put their files in order.
+    pub async fn close(&self) {
+        for connected in &self.all {
+            if let Upstream::Sql(sql) = &connected.upstream {
+                sql.close().await;
+            }
+        }
+    }
+
     /// Asks the databases for the columns of every statement. What cannot be asked is left out.
     pub async fn catalog(&self, plan: &Plan) -> Catalog {
         let mut catalog = Catalog::default();
