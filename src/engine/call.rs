@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Principal,
+    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal,
     scope::{CallScope, Known},
     shape,
 };
@@ -30,6 +30,8 @@ pub struct Call<'a> {
     pub headers: &'a dyn CallerHeaders,
     /// The id under which logs tell of the call.
     pub request: u64,
+    /// The client, for what is told or asked before the result.
+    pub peer: &'a dyn Peer,
 }
 
 /// Runs one call. Every failure is a result that the model can act on; its cause is logged.

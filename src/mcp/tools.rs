@@ -95,7 +95,8 @@ impl<H: CallerHeaders> Invocation<'_, H> {
     async fn run(&self, generation: &Generation, index: usize, arguments: Option<&str>) -> Outcome {
         let Some(tool) = generation.plan().tools.get(index) else { return lost() };
         let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
-        let call = Call { tool, arguments, principal: self.principal, headers: self.headers, request: self.request };
+        let (principal, headers, request) = (self.principal, self.headers, self.request);
+        let call = Call { tool, arguments, principal, headers, request, peer: &engine::Silent };
         let outcome = engine::call(generation, &call).await;
         event.outcome(outcome.failure.map_or("ok", engine::ErrorClass::name));
         outcome

@@ -50,6 +50,15 @@ impl Tool {
         }
     }
 
+    /// Whether the tool can tell or ask the client anything before its result. Calls of tools that
+    /// cannot need nothing but the result to be sent.
+    #[must_use]
+    pub const fn speaks(&self) -> bool {
+        match &self.operation {
+            Operation::Rest(_) | Operation::Sql(_) => false,
+        }
+    }
+
     /// Whether the tool may change something, by what it does and not by what its hints say.
     #[must_use]
     pub fn writes(&self) -> bool {
