@@ -79,7 +79,9 @@ fn initialize(claim: &Claim<'_>, header: Option<&str>) -> Result<Era, Refusal> {
 
 fn claim(meta: Option<&RawValue>) -> Claim<'_> {
     let Some(meta) = meta.filter(|meta| meta.get().starts_with('{')) else { return Claim::None };
-    let Ok(meta) = serde_json::from_str::<Meta<'_>>(meta.get()) else { return Claim::None };
+    let Ok(meta) = serde_json::from_str::<Meta<'_>>(meta.get()) else {
+        return Claim::Malformed("a member of params._meta stands there twice, or its name is no text");
+    };
     let Some(version) = meta.version else { return Claim::None };
     let Some(version) = wire::text(version) else {
         return Claim::Malformed("io.modelcontextprotocol/protocolVersion must be a string");
@@ -96,8 +98,8 @@ fn claim(meta: Option<&RawValue>) -> Claim<'_> {
 fn claimed(request: &Request<'_>, headers: Headers<'_>, version: &str) -> Result<Era, Refusal> {
     let header = headers.version.map(trimmed);
     if let Some(header) = header.filter(|header| *header != version) {
-        let shown: String = header.chars().take(40).collect();
-        return Err(Refusal::header(format!("MCP-Protocol-Version is {shown}, and the body says {version}")));
+        let [header, version] = [header, version].map(|text| text.chars().take(40).collect::<String>());
+        return Err(Refusal::header(format!("MCP-Protocol-Version is {header}, and the body says {version}")));
     }
     let method = headers.method.map(trimmed);
     if method.is_some_and(|method| method != request.method) {

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
-use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
@@ -137,6 +136,10 @@ pub(super) fn read_one(raw: &RawValue) -> Result<Kind<'_>, NotAMessage> {
 }
 
 fn read_text(text: &str) -> Result<Kind<'_>, NotAMessage> {
+    // Left to itself serde would read a list as a message, its items for the members in order.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(NotAMessage::Shape { words: "a message is a JSON object", id: None });
+    }
     let message = serde_json::from_str::<Message<'_>>(text).map_err(|_| diagnose(text))?;
     message.kind().map_err(|words| shape(words, text))
 }
@@ -183,10 +186,15 @@ fn diagnose(text: &str) -> NotAMessage {
     }
 }
 
-/// A fault of the shape, with the id if there is one.
+/// A fault of the shape, with the id if there is exactly one.
 fn shape(words: &'static str, text: &str) -> NotAMessage {
-    let message = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text).ok();
-    let id = message.as_ref().and_then(|message| message.get("id")).map(|id| id.get()).filter(|id| is_id(id));
+    #[derive(Deserialize)]
+    struct Numbered<'a> {
+        #[serde(borrow)]
+        id: &'a RawValue,
+    }
+    let numbered = serde_json::from_str::<Numbered<'_>>(text).ok();
+    let id = numbered.map(|numbered| numbered.id.get()).filter(|id| is_id(id));
     NotAMessage::Shape { words, id: id.map(str::to_owned) }
 }
 
