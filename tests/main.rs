@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod access;
 mod check_fixtures;
 mod cli;
 mod examples;

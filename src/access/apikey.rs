@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    engine::Principal,
-    plan::{KeyProof, Server},
+    engine::{Identified, Identity, Principal},
+    plan::{ApiKey, KeyProof, Server},
     secret::Vault,
 };
 
@@ -58,7 +58,7 @@ impl Authenticator {
                     KeyProof::Digest(digest) => digest,
                     KeyProof::Value(id) => Sha256::digest(vault.get(id)?.expose().as_bytes()).into(),
                 };
-                let principal = Arc::new(Principal::api_key(key.name.clone(), key.workspace.clone()));
+                let principal = Arc::new(principal(key, server));
                 Some(Key { digest, principal })
             });
             keys.collect()
@@ -117,6 +117,19 @@ impl Authenticator {
     }
 }
 
+fn principal(key: &ApiKey, server: &Server) -> Principal {
+    Principal::new(Identity {
+        kind: Identified::ApiKey,
+        name: key.name.clone(),
+        subject: Some(key.name.clone()),
+        workspace: key.workspace.clone(),
+        client_id: None,
+        scopes: server.with_implied(key.scopes.iter().map(String::as_str)),
+        claims: serde_json::Map::new(),
+        end_users: key.end_users,
+    })
+}
+
 /// The token of `Bearer …`; the scheme in any case (RFC 9110 §11.1).
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
@@ -127,7 +140,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::{
-        plan::{ApiKey, ApiKeys},
+        plan::{ApiKeys, Assertion},
         secret::Secret,
     };
 
@@ -136,7 +149,13 @@ mod tests {
         let mut vault = Vault::default();
         let value = KeyProof::Value(vault.store(Secret::new("first-key-of-the-test".into())));
         let digest = KeyProof::Digest(Sha256::digest(b"second-key-of-the-test").into());
-        let key = |name: &str, proof| ApiKey { name: name.into(), proof, workspace: None };
+        let key = |name: &str, proof| ApiKey {
+            name: name.into(),
+            proof,
+            workspace: None,
+            scopes: Vec::new(),
+            end_users: Assertion::Hearsay,
+        };
         let keys = ApiKeys { keys: vec![key("one", value), key("two", digest)], header: Some("x-api-key".into()) };
         let server = Server { api_keys: Some(keys), ..Server::default() };
         let all = Authenticator::new(&server, &vault);

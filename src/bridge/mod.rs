@@ -36,5 +36,5 @@ pub use source::{
 };
 pub use sql::{Access, Column, ExpectRows, Operation as SqlOperation, Returns, Statement};
 pub use steps::{Reply, ReplyItem, Step};
-pub use tool::{Annotations, Test, Tool};
+pub use tool::{Annotations, Fitting, Test, Tool};
 pub use units::{ByteSize, Duration, Rate};

@@ -82,7 +82,6 @@ pub struct Auth {
     pub passthrough: Option<Passthrough>,
     /// What scopes mean.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub scopes: IndexMap<String, Scope>,
 }
 
@@ -118,7 +117,6 @@ pub struct ApiKey {
     pub workspace: Option<String>,
     /// What the caller may do.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub scopes: Vec<String>,
     /// Whether the caller is believed when it names the person behind it.
     #[schemars(extend("x-not-yet" = true))]

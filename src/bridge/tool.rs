@@ -41,8 +41,11 @@ pub struct Tool {
     pub annotations: Option<Annotations>,
     /// The scopes a caller needs to see and call the tool.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub scopes: Vec<String>,
+    /// What parts of the caller's identity must be for it to see and call the tool: `workspace: acme`,
+    /// `claims.department: [sales, support]`.
+    #[serde(default)]
+    pub require: IndexMap<String, Fitting>,
     /// How often one caller may call it.
     #[schemars(extend("x-not-yet" = true))]
     pub rate_limit: Option<Rate>,
@@ -61,6 +64,27 @@ pub struct Tool {
     #[serde(default)]
     #[schemars(extend("x-not-yet" = true))]
     pub tests: Vec<Test>,
+}
+
+/// The value that fits, or several of which one must.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Fitting {
+    /// One value.
+    One(String),
+    /// Several.
+    AnyOf(Vec<String>),
+}
+
+impl Fitting {
+    /// The values that fit.
+    #[must_use]
+    pub fn values(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::AnyOf(values) => values,
+        }
+    }
 }
 
 /// Hints for the client about what the tool may do.

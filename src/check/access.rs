@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::{context::Context, rest, source::Sources};
+use super::{admission, context::Context, rest, source::Sources};
 use crate::{
     bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
     diag::{Code, Diagnostic},
-    plan::{ApiKey, ApiKeys, KeyProof, Public, Server},
+    plan::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server},
     yaml::Pointer,
 };
 
@@ -39,6 +39,9 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
         server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
     }
     let auth = at.at("auth");
+    if let Some(written) = &written.auth {
+        server.scopes = admission::hierarchy(&written.scopes, &auth.at("scopes"), context);
+    }
     let is_told = (written.auth.is_none() && context.has(&auth))
         || !context.names(&auth).is_empty()
         || context.is_lost(written.unsafe_public.as_ref(), &at.at("unsafe_public"));
@@ -116,7 +119,11 @@ fn api_keys(written: &WrittenKeys, at: &Pointer, context: &mut Context<'_>) -> A
             context.fault(Code::NotAccepted, &at.at("name"), "two keys have this name");
         }
         if let Some(proof) = proof(key, &at, context) {
-            keys.push(ApiKey { name: key.name.clone(), proof, workspace: key.workspace.clone() });
+            for (index, scope) in key.scopes.iter().enumerate() {
+                admission::scope_name(scope, &at.at("scopes").at(index), context);
+            }
+            let (name, workspace, scopes) = (key.name.clone(), key.workspace.clone(), key.scopes.clone());
+            keys.push(ApiKey { name, proof, workspace, scopes, end_users: Assertion::Hearsay });
         }
     }
     let header = written

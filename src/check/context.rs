@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::{
     diag::{Code, Diagnostic, Diagnostics, Severity, closest},
+    plan::CallerPart,
     secret::{Secret, SecretId, Vault},
     text::{FileSet, Span},
     yaml::{self, Kind, Node, Pointer},
@@ -15,6 +16,7 @@ pub(super) struct Context<'a> {
     root: &'a Node,
     diagnostics: &'a mut Diagnostics,
     vault: &'a mut Vault,
+    needs: Vec<CallerPart>,
 }
 
 impl<'a> Context<'a> {
@@ -24,7 +26,7 @@ impl<'a> Context<'a> {
         diagnostics: &'a mut Diagnostics,
         vault: &'a mut Vault,
     ) -> Self {
-        Self { files, root, diagnostics, vault }
+        Self { files, root, diagnostics, vault, needs: Vec::new() }
     }
 
     /// The place of the key at a pointer.
@@ -108,6 +110,18 @@ impl<'a> Context<'a> {
     pub(super) fn fault(&mut self, code: Code, pointer: &Pointer, message: impl Into<String>) {
         let span = self.value(pointer);
         self.push(Diagnostic::error(code, span, message));
+    }
+
+    /// Notes that what is being built is made of a part of the caller's identity.
+    pub(super) fn need(&mut self, part: CallerPart) {
+        if !self.needs.contains(&part) {
+            self.needs.push(part);
+        }
+    }
+
+    /// What was noted since the last time.
+    pub(super) fn take_needs(&mut self) -> Vec<CallerPart> {
+        std::mem::take(&mut self.needs)
     }
 
     /// Puts a secret away.

@@ -4,6 +4,7 @@
 //! is connected to. What is checked here is compiled here, and never looked at again later.
 
 mod access;
+mod admission;
 mod context;
 mod inserted;
 mod live;
@@ -79,6 +80,7 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
     for (document, sources) in documents.iter().zip(&sources) {
         let mut context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
         access::refuse_key_forwarding(&plan.server, sources, &mut context);
+        admission::hold_against(&plan, document, &mut context);
     }
     diagnostics.sort(files);
     let plan = (!diagnostics.has_errors()).then_some((plan, vault));

@@ -319,22 +319,19 @@ fn caller_part(name: &str, from: &str, spec: &ParamSpec, at: &Pointer, context: 
             "a param with `from` is bound by the server: only its `type` and `description` count",
         );
     }
-    let known = CallerPart::ALL.map(|(part, _)| format!("caller.{part}"));
     let given = from.strip_prefix("caller.");
-    let part = given.and_then(|part| CallerPart::ALL.iter().find(|(name, _)| *name == part));
-    let Some((_, part)) = part else {
+    let Some(part) = given.and_then(CallerPart::parse) else {
         let span = context.value(&at.at("from"));
         let message = format!("`{from}` is not a part of the caller's identity");
         let fault = Diagnostic::error(Code::ParamFrom, span, message);
-        let near = given.and_then(|part| closest(part, CallerPart::ALL.map(|(name, _)| name)));
+        let near = given.and_then(|part| closest(part, CallerPart::NAMES)).filter(|near| Some(*near) != given);
         context.push(match near.map(|near| format!("caller.{near}")) {
             Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
-            None if given.is_some_and(templates::is_part_not_yet) => templates::not_yet(span, from),
-            None => fault.help(format!("known: {}", known.join(", "))),
+            None => fault.help(format!("known: {}", CallerPart::NAMES.map(templates::spelled).join(", "))),
         });
         return None;
     };
-    Some(Bound { param: name.to_owned(), part: *part })
+    Some(Bound { param: name.to_owned(), part })
 }
 
 fn role_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>) -> Role {

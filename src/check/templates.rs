@@ -40,8 +40,7 @@ impl Stage {
     }
 }
 
-/// Parts of the caller and variables that this version does not have yet.
-const PARTS_NOT_YET: [&str; 4] = ["scopes", "client_id", "claims", "end_user"];
+/// Variables that this version does not have yet.
 const NOT_YET: [&str; 2] = ["headers", "steps"];
 
 /// Compiles a text template. `None` after a fault.
@@ -58,6 +57,9 @@ pub(super) fn text(
     match Text::compile(source, Escape::None) {
         Ok(text) => {
             variables(text.variables(), stage, params, at, context);
+            if stage == Stage::Request {
+                note_needs(source, text.variables(), context);
+            }
             Some(text)
         }
         Err(error) => {
@@ -83,6 +85,9 @@ pub(super) fn tree(
         Ok(tree) => {
             for (pointer, variable) in tree.variables() {
                 variables(std::slice::from_ref(variable), stage, params, &at.below(&pointer), context);
+                if let (Stage::Request, Some(source)) = (stage, value.pointer(&pointer).and_then(Value::as_str)) {
+                    note_needs(source, std::slice::from_ref(variable), context);
+                }
             }
             Some(tree)
         }
@@ -133,42 +138,61 @@ pub(super) fn path(source: &str, at: &Pointer, context: &mut Context<'_>) -> Opt
     None
 }
 
+/// Notes which parts of the caller a request is made of. A part that the template tests, or has
+/// a default for, may be missing.
+fn note_needs(source: &str, named: &[Variable], context: &mut Context<'_>) {
+    for variable in named.iter().filter(|variable| variable.path.first().is_some_and(|first| first == "caller")) {
+        let tested = named.iter().filter(|other| other.path == variable.path).any(|other| {
+            let tag = source.get(..other.range.start).and_then(|before| before.rsplit("{{").next()).unwrap_or("");
+            let tag = tag.trim_start_matches(['~', '#', '^']).trim_start_matches("else ");
+            ["if ", "unless ", "with ", "default "].iter().any(|helper| tag.starts_with(helper))
+        });
+        if let Some(part) = CallerPart::parse(&variable.path.get(1..).unwrap_or_default().join(".")).filter(|_| !tested)
+        {
+            context.need(part);
+        }
+    }
+}
+
 fn variables(named: &[Variable], stage: Stage, params: &Params, at: &Pointer, context: &mut Context<'_>) {
     for variable in named {
-        let Some(first) = variable.path.first().map(String::as_str) else { continue };
-        let parts = match first {
-            "caller" => CallerPart::ALL.map(|(part, _)| part).to_vec(),
-            "request" => vec!["id"],
-            _ if params.is_known(first) || stage.variables().contains(&first) => continue,
+        let Some((first, rest)) = variable.path.split_first() else { continue };
+        let known: Vec<String> = match first.as_str() {
+            "caller" => CallerPart::NAMES.map(spelled).to_vec(),
+            "request" => vec!["request.id".into()],
+            _ if params.is_known(first) || stage.variables().contains(&first.as_str()) => continue,
             _ => {
                 unknown(variable, stage, params, at, context);
                 continue;
             }
         };
-        let part = variable.path.get(1).map(String::as_str);
-        if part.is_some_and(|part| parts.contains(&part)) {
+        let part = rest.join(".");
+        let is_part = match first.as_str() {
+            "caller" => CallerPart::parse(&part).is_some() || CallerPart::NAMES.contains(&part.as_str()),
+            _ => part == "id",
+        };
+        if is_part {
             continue;
         }
         let span = context.part(at, variable.range.clone());
-        let known: Vec<_> = parts.iter().map(|part| format!("{first}.{part}")).collect();
-        context.push(match part {
-            None => Diagnostic::error(Code::UnknownVariable, span, format!("name a part of `{first}`"))
-                .help(format!("known: {}", known.join(", "))),
-            Some(part) if first == "caller" && is_part_not_yet(part) => not_yet(span, &format!("caller.{part}")),
-            Some(part) => Diagnostic::error(Code::UnknownVariable, span, format!("`{first}` has no part `{part}`"))
-                .help(format!("known: {}", known.join(", "))),
-        });
+        let message = match rest.first() {
+            None => format!("name a part of `{first}`"),
+            Some(part) => format!("`{first}` has no part `{part}`"),
+        };
+        let fault = Diagnostic::error(Code::UnknownVariable, span, message);
+        context.push(fault.help(format!("known: {}", known.join(", "))));
     }
+}
+
+/// A part of the caller as it is written in templates and after `from:`.
+pub(super) fn spelled(part: &str) -> String {
+    let claim = if part == "claims" { ".NAME" } else { "" };
+    format!("caller.{part}{claim}")
 }
 
 /// A fault of a variable that belongs to the format and is not here yet.
 pub(super) fn not_yet(span: Span, name: &str) -> Diagnostic {
     Diagnostic::error(Code::NotYet, span, format!("`{name}` is not supported yet"))
-}
-
-/// Whether a part of the caller belongs to the format and is not here yet.
-pub(super) fn is_part_not_yet(part: &str) -> bool {
-    PARTS_NOT_YET.contains(&part.split('.').next().unwrap_or(part))
 }
 
 fn unknown(variable: &Variable, stage: Stage, params: &Params, at: &Pointer, context: &mut Context<'_>) {

@@ -1,6 +1,7 @@
 //! Floor 4. Tools: arguments, operation, output and hints put together.
 
 use super::{
+    admission,
     context::Context,
     output, output_schema,
     params::{self, Params},
@@ -42,7 +43,10 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     let at = Pointer::root().at("tools").at(name);
     advise_on_words(name, written, &at, context);
     let params = params::build(written, &at, context);
+    let admission = admission::build(written, &at, context);
+    context.take_needs();
     let (operation, stage, natural) = operation(written, &params, sources, &at, context);
+    let needs = context.take_needs();
     let output = output::build(written.output.as_ref(), stage, &params, &at.at("output"), context);
     let operation = operation?;
     let derived = derived(&operation);
@@ -63,6 +67,8 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
         input_schema: params.schema,
         arguments: params.arguments?,
         bound: params.bound,
+        needs,
+        admission,
         operation,
         output,
         output_schema,

@@ -160,6 +160,12 @@ codes! {
     LiteralSecret = "MB0804",
     /// A credential that would reach the wrong party.
     Passthrough = "MB0805",
+    /// A scope that is not one, or that nobody declared.
+    Scope = "MB0806",
+    /// A condition on the caller that cannot be held against anybody.
+    Admission = "MB0807",
+    /// A tool that changes something and needs no scope where others do.
+    WriteWithoutScope = "MB0808",
 }
 
 #[cfg(test)]

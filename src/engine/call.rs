@@ -10,7 +10,7 @@ use super::{
     shape,
 };
 use crate::{
-    plan::{Operation, Query, Tool, rest::Request},
+    plan::{CallerPart, Operation, Query, Tool, rest::Request},
     upstream::{
         FailureClass, Upstream,
         rest::RestCall,
@@ -96,18 +96,21 @@ fn run_of<'a>(query: &'a Query, tool: &Tool, arguments: &'a Map<String, Value>, 
     }
 }
 
-/// Params with `from:` take the caller's identity. A caller without the part is refused: an
-/// empty value would show one tenant another one's rows.
+/// Params with `from:` take the caller's identity. A caller without the part is refused, also
+/// when only a template names it: an empty value would show one tenant another one's rows.
 fn bind_identity(call: &Call<'_>, arguments: &mut Map<String, Value>) -> Result<(), CallError> {
+    let lacks = |part: &CallerPart| {
+        let message = format!("This tool needs to know the caller's {}, and this caller has none.", part.name());
+        CallError::new(ErrorClass::Denied, message)
+    };
     for bound in &call.tool.bound {
-        let Some(value) = call.principal.part(bound.part) else {
-            let message =
-                format!("This tool needs to know the caller's {}, and this caller has none.", bound.part.name());
-            return Err(CallError::new(ErrorClass::Denied, message));
-        };
-        arguments.insert(bound.param.clone(), Value::from(value));
+        let value = call.principal.part(&bound.part).ok_or_else(|| lacks(&bound.part))?;
+        arguments.insert(bound.param.clone(), value.clone());
     }
-    Ok(())
+    match call.tool.needs.iter().find(|part| call.principal.part(part).is_none()) {
+        Some(part) => Err(lacks(part)),
+        None => Ok(()),
+    }
 }
 
 /// The error that an answer's status stands for, if it does.

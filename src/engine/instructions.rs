@@ -13,9 +13,9 @@ pub const LIMIT: usize = 4 << 10;
 /// A tool's line never gets shorter than this before tools are dropped.
 const SHORTEST_LINE: usize = 24;
 
-/// The instructions of some bridges of a plan.
+/// The instructions of some bridges of a plan, as far as they are about tools that the caller sees.
 #[must_use]
-pub fn instructions(plan: &Plan, bridges: &[BridgeId]) -> String {
+pub fn instructions(plan: &Plan, bridges: &[BridgeId], sees: &dyn Fn(&Tool) -> bool) -> String {
     let mut text = String::new();
     let known: Vec<(BridgeId, &Bridge)> = plan.bridges().filter(|(id, _)| bridges.contains(id)).collect();
     for (_, bridge) in &known {
@@ -32,13 +32,13 @@ pub fn instructions(plan: &Plan, bridges: &[BridgeId]) -> String {
     let generated: Vec<(BridgeId, &Bridge)> =
         known.into_iter().filter(|(_, bridge)| bridge.generated == Generated::Follows).collect();
     if !generated.is_empty() {
-        text.push_str(&generated_part(plan, &generated));
+        text.push_str(&generated_part(plan, &generated, sees));
     }
     text.trim().to_owned()
 }
 
-fn generated_part(plan: &Plan, bridges: &[(BridgeId, &Bridge)]) -> String {
-    let tools: Vec<&Tool> = bridges.iter().flat_map(|(id, _)| plan.tools_of(*id)).collect();
+fn generated_part(plan: &Plan, bridges: &[(BridgeId, &Bridge)], sees: &dyn Fn(&Tool) -> bool) -> String {
+    let tools: Vec<&Tool> = bridges.iter().flat_map(|(id, _)| plan.tools_of(*id)).filter(|tool| sees(tool)).collect();
     let mut head = String::new();
     for (_, bridge) in bridges {
         if let Some(description) = &bridge.description {

@@ -18,4 +18,4 @@ pub use generation::Generation;
 pub use instructions::{LIMIT as INSTRUCTIONS_LIMIT, instructions};
 pub use outcome::{Body, Outcome};
 pub use peer::{Abilities, Asked, Level, LogEntry, Peer, Progress, Question, QuestionKind, Silent};
-pub use principal::{CallerHeaders, Identified, Principal};
+pub use principal::{Admitted, CallerHeaders, Identified, Identity, Principal};

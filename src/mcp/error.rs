@@ -23,6 +23,8 @@ const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
 const HEADER_MISMATCH: i32 = -32_020;
 const UNSUPPORTED_VERSION: i32 = -32_022;
+const UNAUTHORIZED: i32 = 401;
+const FORBIDDEN: i32 = 403;
 
 impl Refusal {
     fn new(code: i32, status: Status, message: impl Into<Cow<'static, str>>) -> Self {
@@ -54,6 +56,14 @@ impl Refusal {
     /// A handler does not accept the params.
     pub(super) fn params(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(INVALID_PARAMS, Status::Ok, message)
+    }
+
+    /// The caller may not do this yet: it needs all of these scopes (protocol.md A-02).
+    pub(super) fn scopes(needed: &[String]) -> Self {
+        let scope = needed.join(" ");
+        let message = format!("This needs the scope {scope}");
+        let data = Some(json!({ "scope": scope }));
+        Self { data, ..Self::new(FORBIDDEN, Status::Forbidden, message) }
     }
 
     /// A header says something else than the body.
@@ -93,8 +103,8 @@ impl Refusal {
     #[must_use]
     pub fn transport(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         let code = match status {
-            Status::Unauthorized => 401,
-            Status::Forbidden => 403,
+            Status::Unauthorized => UNAUTHORIZED,
+            Status::Forbidden => FORBIDDEN,
             Status::Ok
             | Status::Accepted
             | Status::BadRequest
@@ -133,6 +143,8 @@ impl Refusal {
     pub fn reply(&self) -> Reply {
         let mut body = Vec::with_capacity(160);
         self.print(&mut body);
-        Reply { status: self.status, body: Some(body.into()), session: None }
+        let scope = self.data.as_ref().filter(|_| self.code == FORBIDDEN).and_then(|data| data.get("scope"));
+        let scope = scope.and_then(Value::as_str).map(str::to_owned);
+        Reply { status: self.status, body: Some(body.into()), session: None, scope }
     }
 }

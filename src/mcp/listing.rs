@@ -1,40 +1,110 @@
 //! Floor 7. What is asked for often and never changes while a generation lives: introductions
 //! and lists, printed once for every endpoint and revision.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use serde_json::{Map, Value, json};
 
 use super::Revision;
 use crate::{
-    engine::instructions,
+    engine::{Admitted, Principal, instructions},
     plan::{Annotations, Bridge, BridgeId, Plan, Tool},
 };
 
 /// How long a client may keep a list, in milliseconds (protocol.md T-20).
 const LIST_TTL_MS: u64 = 60_000;
 
+/// Views of one endpoint that are kept; others are printed again for each request.
+const VIEWS_MAX: usize = 64;
+
 /// Every endpoint of the server.
 #[derive(Debug)]
 pub(super) struct Surface {
-    all: Endpoint,
-    bridges: HashMap<String, Endpoint>,
+    all: Place,
+    bridges: HashMap<String, Place>,
+}
+
+/// One path of the server.
+#[derive(Debug)]
+struct Place {
+    bridges: Vec<BridgeId>,
+    whole: Endpoint,
+    /// Positions of the tools that not everybody may see.
+    guarded: Vec<usize>,
+    /// What callers see of the path, by how they stand to each of these tools.
+    views: RwLock<HashMap<Vec<Admitted>, Arc<Endpoint>>>,
+}
+
+/// What one caller sees of a path.
+pub(super) enum View<'s> {
+    /// All there is.
+    Whole(&'s Endpoint),
+    /// What it may see.
+    Part(Arc<Endpoint>),
+}
+
+impl Deref for View<'_> {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        match self {
+            Self::Whole(endpoint) => endpoint,
+            Self::Part(endpoint) => endpoint,
+        }
+    }
 }
 
 impl Surface {
     pub(super) fn new(plan: &Plan) -> Self {
         let every: Vec<BridgeId> = plan.bridges().map(|(id, _)| id).filter(|id| serves(plan, *id)).collect();
         let bridges = plan.bridges().filter(|(id, _)| serves(plan, *id));
-        let bridges = bridges.map(|(id, bridge)| (bridge.name.clone(), Endpoint::new(plan, &[id]))).collect();
-        Self { all: Endpoint::new(plan, &every), bridges }
+        let bridges = bridges.map(|(id, bridge)| (bridge.name.clone(), Place::new(plan, vec![id]))).collect();
+        Self { all: Place::new(plan, every), bridges }
     }
 
-    pub(super) fn endpoint(&self, bridge: Option<&str>) -> Option<&Endpoint> {
+    fn place(&self, bridge: Option<&str>) -> Option<&Place> {
         match bridge {
             None => Some(&self.all),
             Some(name) => self.bridges.get(name),
         }
+    }
+
+    /// All there is at a path, for those who own the server.
+    pub(super) fn endpoint(&self, bridge: Option<&str>) -> Option<&Endpoint> {
+        self.place(bridge).map(|place| &place.whole)
+    }
+
+    /// What a caller sees of a path.
+    pub(super) fn view(&self, plan: &Plan, bridge: Option<&str>, caller: &Principal) -> Option<View<'_>> {
+        self.place(bridge).map(|place| place.view(plan, caller))
+    }
+}
+
+impl Place {
+    fn new(plan: &Plan, bridges: Vec<BridgeId>) -> Self {
+        let whole = Endpoint::new(plan, &bridges, &|_| Admitted::Yes);
+        let guarded = |(_, tool): &(usize, &Tool)| bridges.contains(&tool.bridge) && !tool.admission.is_open();
+        let guarded = plan.tools.iter().enumerate().filter(guarded).map(|(at, _)| at).collect();
+        Self { bridges, whole, guarded, views: RwLock::default() }
+    }
+
+    fn view(&self, plan: &Plan, caller: &Principal) -> View<'_> {
+        let guarded = self.guarded.iter().filter_map(|at| plan.tools.get(*at));
+        let standing: Vec<Admitted> = guarded.map(|tool| caller.admitted(&tool.admission)).collect();
+        if standing.iter().all(|admitted| *admitted == Admitted::Yes) {
+            return View::Whole(&self.whole);
+        }
+        if let Some(known) = self.views.read().get(&standing) {
+            return View::Part(Arc::clone(known));
+        }
+        let endpoint = Arc::new(Endpoint::new(plan, &self.bridges, &|tool| caller.admitted(&tool.admission)));
+        let mut views = self.views.write();
+        if views.len() < VIEWS_MAX {
+            views.insert(standing, Arc::clone(&endpoint));
+        }
+        View::Part(endpoint)
     }
 }
 
@@ -48,6 +118,8 @@ fn serves(plan: &Plan, id: BridgeId) -> bool {
 pub(super) struct Endpoint {
     /// Positions in the plan's tools, by name.
     tools: HashMap<String, usize>,
+    /// Tools that a caller would see with more scopes.
+    locked: HashMap<String, usize>,
     introductions: Vec<(Revision, Bytes)>,
     legacy_list: Bytes,
     stateless_list: Bytes,
@@ -57,11 +129,13 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(plan: &Plan, bridges: &[BridgeId]) -> Self {
-        let tools: Vec<(usize, &Tool)> =
-            plan.tools.iter().enumerate().filter(|(_, tool)| bridges.contains(&tool.bridge)).collect();
+    fn new(plan: &Plan, bridges: &[BridgeId], admitted: &dyn Fn(&Tool) -> Admitted) -> Self {
+        let every = plan.tools.iter().enumerate().filter(|(_, tool)| bridges.contains(&tool.bridge));
+        let of = |wanted: Admitted| every.clone().filter(move |(_, tool)| admitted(tool) == wanted);
+        let tools: Vec<(usize, &Tool)> = of(Admitted::Yes).collect();
+        let locked = of(Admitted::Scopes).map(|(at, tool)| (tool.name.clone(), at)).collect();
         let printed: Vec<Value> = tools.iter().map(|(_, tool)| print(tool)).collect();
-        let words = instructions(plan, bridges);
+        let words = instructions(plan, bridges, &|tool| admitted(tool) == Admitted::Yes);
         let info = |revision| server_info(plan, bridges, revision);
         let introduce = |revision: Revision| {
             let mut result = json!({
@@ -88,6 +162,7 @@ impl Endpoint {
         put(&mut discovery, "instructions", (!words.is_empty()).then(|| json!(words)));
         Self {
             tools: tools.iter().map(|(at, tool)| (tool.name.clone(), *at)).collect(),
+            locked,
             introductions: Revision::LEGACY.into_iter().map(introduce).collect(),
             legacy_list: json!({ "tools": printed }).to_string().into(),
             stateless_list: stateless_list.to_string().into(),
@@ -99,6 +174,11 @@ impl Endpoint {
     /// The position of a tool in the plan.
     pub(super) fn tool(&self, name: &str) -> Option<usize> {
         self.tools.get(name).copied()
+    }
+
+    /// The position of a tool that the caller would see with more scopes.
+    pub(super) fn locked(&self, name: &str) -> Option<usize> {
+        self.locked.get(name).copied()
     }
 
     /// The names of the tools, for hints.

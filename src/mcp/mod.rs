@@ -64,6 +64,8 @@ pub struct Reply {
     pub body: Option<Payload>,
     /// The id of a new session, for its header.
     pub session: Option<String>,
+    /// Every scope that the refused request needs, for the challenge (protocol.md A-02).
+    pub scope: Option<String>,
 }
 
 /// A JSON document in up to three parts, one after the other: what is the same for every request
@@ -86,11 +88,11 @@ impl From<Vec<u8>> for Payload {
 
 impl Reply {
     fn ok(body: Payload) -> Self {
-        Self { status: Status::Ok, body: Some(body), session: None }
+        Self { status: Status::Ok, body: Some(body), session: None, scope: None }
     }
 
     const fn accepted() -> Self {
-        Self { status: Status::Accepted, body: None, session: None }
+        Self { status: Status::Accepted, body: None, session: None, scope: None }
     }
 }
 
@@ -156,9 +158,9 @@ impl Server {
     where
         H: CallerHeaders + Clone + Send + Sync + 'static,
     {
-        let Some(endpoint) = self.surface.endpoint(incoming.bridge) else {
+        let Some(view) = self.surface.view(self.generation.plan(), incoming.bridge, &incoming.principal) else {
             return Refusal::no_bridge(incoming.bridge.unwrap_or_default()).reply();
         };
-        dispatch::handle(self, endpoint, incoming).await
+        dispatch::handle(self, &view, incoming).await
     }
 }

@@ -12,7 +12,7 @@ use super::{
     wire::{self, Request},
 };
 use crate::{
-    engine::{self, Body, Call, CallerHeaders, Generation, Outcome, Principal},
+    engine::{self, Body, Call, CallerHeaders, Generation, Identified, Outcome, Principal},
     telemetry::ToolCallFinished,
 };
 
@@ -46,8 +46,10 @@ where
         Some(object) if object.starts_with('{') => Some(object),
         Some(_) => return Err(Refusal::params("params.arguments must be an object")),
     };
-    let Some(index) = context.endpoint.tool(&name) else { return Err(unknown(context.endpoint, &name)) };
     let generation = &context.server.generation;
+    let Some(index) = context.endpoint.tool(&name) else {
+        return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
+    };
     let writes = generation.plan().tools.get(index).is_some_and(crate::plan::Tool::writes);
     let ticket = if revision.is_stateless() {
         // Closing the stream is how a stateless call is taken back (protocol.md H-17).
@@ -108,6 +110,15 @@ fn lost() -> Outcome {
         body: Body::Text("The tool failed for a reason inside of the server.".into()),
         failure: Some(engine::ErrorClass::Internal),
     }
+}
+
+/// A tool that the caller would see with more scopes, which only those who sign in can ask for.
+/// For everybody else there is no such tool.
+fn locked<H>(context: &Context<'_, H>, name: &str) -> Option<Refusal> {
+    let signs_in = context.principal.kind() == Identified::Token;
+    let index = context.endpoint.locked(name).filter(|_| signs_in)?;
+    let tool = context.server.generation.plan().tools.get(index)?;
+    Some(Refusal::scopes(&tool.admission.scopes))
 }
 
 /// An unknown tool is a protocol error (protocol.md T-06), with the nearest name.

@@ -1,6 +1,7 @@
 //! Floor 3. What the server will do, with every name resolved and everything compiled.
 //! Built only by `check`; read by everyone above. Holds no handle and no secret value.
 
+mod admission;
 mod output;
 mod query;
 pub mod rest;
@@ -9,11 +10,12 @@ mod source;
 pub mod sql;
 mod tool;
 
+pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use output::{Output, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Query};
-pub use server::{ApiKey, ApiKeys, KeyProof, Public, Server};
+pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server};
 pub use source::{Auth, Engine, Pool, RestSource, Source, SourceKind, SqlSource};
-pub use tool::{Annotations, Bound, CallerPart, Operation, Tool};
+pub use tool::{Annotations, Operation, Tool};
 
 /// Names one bridge of a [`Plan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

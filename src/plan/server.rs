@@ -1,6 +1,7 @@
 //! Floor 3. Where the server listens and who may call.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -18,6 +19,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// The keys that are accepted; `None` when nobody has to identify themselves.
     pub api_keys: Option<ApiKeys>,
+    /// What each declared scope includes besides itself, however far away.
+    pub scopes: BTreeMap<String, BTreeSet<String>>,
     /// Whether any address may be listened on without keys.
     pub public: Public,
     /// How long calls under way are waited for at the end.
@@ -40,6 +43,7 @@ impl Default for Server {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             api_keys: None,
+            scopes: BTreeMap::new(),
             public: Public::Guarded,
             shutdown_grace: Duration::from_secs(10),
         }
@@ -64,6 +68,32 @@ pub struct ApiKey {
     pub proof: KeyProof,
     /// The caller's workspace.
     pub workspace: Option<String>,
+    /// What the caller may do, as it is written.
+    pub scopes: Vec<String>,
+    /// Whether the caller is believed when it names the person behind it.
+    pub end_users: Assertion,
+}
+
+/// Whether a caller is believed when it names the person behind it (auth.md §4.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assertion {
+    /// What it says counts for limits and logs alone.
+    #[default]
+    Hearsay,
+    /// What it says is the person's identity.
+    Believed,
+}
+
+impl Server {
+    /// Scopes with all that they include, in order.
+    pub fn with_implied<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for scope in scopes {
+            all.extend(self.scopes.get(scope).into_iter().flatten().cloned());
+            all.insert(scope.to_owned());
+        }
+        all
+    }
 }
 
 /// How a key is recognised.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{BridgeId, Output, Query, SourceId, rest, sql};
+use super::{Admission, Bound, BridgeId, CallerPart, Output, Query, SourceId, rest, sql};
 use crate::schema::Arguments;
 
 /// One tool.
@@ -28,6 +28,10 @@ pub struct Tool {
     pub declared: Vec<String>,
     /// Params that the server binds.
     pub bound: Vec<Bound>,
+    /// Parts of the caller's identity that the request is made of: a caller without one is refused.
+    pub needs: Vec<CallerPart>,
+    /// Who may see and call it, and how often.
+    pub admission: Admission,
     /// What the tool does.
     pub operation: Operation,
     /// How the result is shaped.
@@ -76,45 +80,6 @@ pub enum Operation {
     Rest(Box<rest::Request>),
     /// One SQL statement.
     Sql(Box<Query>),
-}
-
-/// A param that the server binds from the caller's identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound {
-    /// The param.
-    pub param: String,
-    /// The part of the caller's identity.
-    pub part: CallerPart,
-}
-
-/// A part of the caller's identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallerPart {
-    /// How the caller identified itself.
-    Kind,
-    /// Who the caller is.
-    Subject,
-    /// The caller's name.
-    Name,
-    /// The caller's workspace.
-    Workspace,
-}
-
-impl CallerPart {
-    /// Every part with its name.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("kind", Self::Kind), ("subject", Self::Subject), ("name", Self::Name), ("workspace", Self::Workspace)];
-
-    /// The name that follows `caller.`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kind => "kind",
-            Self::Subject => "subject",
-            Self::Name => "name",
-            Self::Workspace => "workspace",
-        }
-    }
 }
 
 /// Hints for the client about what a tool may do (protocol.md T-15).

@@ -20,6 +20,7 @@ use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use super::{
+    challenge::{Challenges, Refused},
     cors,
     guard::{Guard, Suspicious},
     negotiation,
@@ -54,13 +55,15 @@ pub(super) struct App {
 struct Shared {
     protocol: Arc<mcp::Server>,
     authenticator: Authenticator,
+    challenges: Challenges,
     probe: Probe,
     requests: AtomicU64,
 }
 
 impl App {
     pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, authenticator: Authenticator) -> Self {
-        let shared = Arc::new(Shared { protocol, authenticator, probe: Probe::default(), requests: AtomicU64::new(1) });
+        let (challenges, probe, requests) = (Challenges::default(), Probe::default(), AtomicU64::new(1));
+        let shared = Arc::new(Shared { protocol, authenticator, challenges, probe, requests });
         let router = Router::new()
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
@@ -155,7 +158,7 @@ async fn nowhere() -> Response<Body> {
 /// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
 /// stranger cannot make us read one (protocol.md §2.0, steps 2 to 5).
 async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts, body: &mut Body) -> Response<Body> {
-    let principal = match identify(&shared.authenticator, &head.headers) {
+    let principal = match identify(shared, &head.headers) {
         Ok(principal) => principal,
         Err(refused) => return *refused,
     };
@@ -181,7 +184,13 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     };
     let incoming = Incoming { bridge, protocol, headers: own, body, principal, request: id };
     // One box here keeps a large future from being moved through every layer above.
-    send(Box::pin(shared.protocol.handle(incoming)).await)
+    let reply = Box::pin(shared.protocol.handle(incoming)).await;
+    let challenge = reply.scope.as_deref().map(|scope| shared.challenges.value(Refused::Scope(scope)));
+    let mut response = send(reply);
+    if let Some(challenge) = challenge {
+        response.headers_mut().insert(Challenges::NAME, challenge);
+    }
+    response
 }
 
 fn text(value: Option<&HeaderValue>) -> Option<&str> {
@@ -212,23 +221,21 @@ fn presented<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     headers.contains_key(name).then(|| only(headers, name).unwrap_or_default())
 }
 
-fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
+fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let name = header::AUTHORIZATION.as_str();
     let presented = Presented {
         authorization: presented(headers, name),
-        header: authenticator.header().and_then(|name| presented(headers, name)),
+        header: shared.authenticator.header().and_then(|name| presented(headers, name)),
     };
-    let (words, challenge) = match authenticator.identify(presented) {
+    let (words, refused) = match shared.authenticator.identify(presented) {
         Verdict::Known(principal) => return Ok(Arc::clone(principal)),
-        // RFC 6750 §3.1: no error code when no credential was sent.
-        Verdict::Missing => ("Authentication is required: send Authorization: Bearer with an API key", "Bearer"),
-        Verdict::Invalid => (
-            "The API key is not valid",
-            "Bearer error=\"invalid_token\", error_description=\"The API key is not valid\"",
-        ),
+        Verdict::Missing => {
+            ("Authentication is required: send Authorization: Bearer with an API key", Refused::Missing)
+        }
+        Verdict::Invalid => ("The API key is not valid", Refused::Invalid("The API key is not valid")),
     };
     let mut response = send(Refusal::transport(Status::Unauthorized, words).reply());
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response.headers_mut().insert(Challenges::NAME, shared.challenges.value(refused));
     Err(Box::new(response))
 }
 

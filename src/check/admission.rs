@@ -1,0 +1,114 @@
+//! Floor 4. Who may see and call a tool: scopes that exist, and parts of the caller that there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+
+use super::{Document, context::Context, templates::spelled};
+use crate::{
+    bridge::{Scope as WrittenScope, Tool as Written},
+    diag::{Code, Diagnostic, closest},
+    plan::{Admission, CallerPart, Plan, Requirement},
+    yaml::Pointer,
+};
+
+/// Builds what a tool asks of its callers.
+pub(super) fn build(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Admission {
+    for (index, scope) in written.scopes.iter().enumerate() {
+        scope_name(scope, &at.at("scopes").at(index), context);
+    }
+    let mut require = Vec::new();
+    for (name, fitting) in &written.require {
+        let at = at.at("require").at(name);
+        if fitting.values().is_empty() {
+            context.fault(Code::Admission, &at, "nothing fits, so nobody could call the tool");
+        }
+        match CallerPart::parse(name) {
+            Some(part) => require.push(Requirement { part, any_of: fitting.values().to_vec() }),
+            None => unknown_part(name, &at, context),
+        }
+    }
+    Admission { scopes: written.scopes.clone(), require, rate: None }
+}
+
+fn unknown_part(name: &str, at: &Pointer, context: &mut Context<'_>) {
+    let span = context.key(at);
+    let fault = Diagnostic::error(Code::Admission, span, format!("`{name}` is not a part of the caller's identity"));
+    let bare = name.strip_prefix("caller.").filter(|bare| CallerPart::parse(bare).is_some());
+    let near = bare.or_else(|| closest(name, CallerPart::NAMES).filter(|near| *near != "claims"));
+    context.push(match near {
+        Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
+        None => fault.help(format!("known: {}", CallerPart::NAMES.map(spelled).join(", ").replace("caller.", ""))),
+    });
+}
+
+/// A scope as RFC 6749 §3.3 spells it: it stands in headers between blanks and quotes.
+pub(super) fn scope_name(scope: &str, at: &Pointer, context: &mut Context<'_>) {
+    let fits = |byte: u8| (b'!'..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    if scope.is_empty() || !scope.bytes().all(fits) {
+        let message = format!("`{scope}` is not a scope: it has characters that stand for something else in headers");
+        context.fault(Code::Scope, at, message);
+    }
+}
+
+/// Follows `implies` to its end. A scope that includes one that nobody declared is a fault.
+pub(super) fn hierarchy(
+    written: &IndexMap<String, WrittenScope>,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    for (name, scope) in written {
+        let at = at.at(name);
+        scope_name(name, &at, context);
+        for (index, implied) in scope.implies.iter().enumerate() {
+            if !written.contains_key(implied) {
+                undeclared(implied, written.keys(), &at.at("implies").at(index), context);
+            }
+        }
+    }
+    let closed = |name: &str| {
+        let mut all: BTreeSet<String> = BTreeSet::new();
+        let mut next = vec![name];
+        while let Some(scope) = next.pop() {
+            for implied in written.get(scope).into_iter().flat_map(|scope| &scope.implies) {
+                if implied != name && all.insert(implied.clone()) {
+                    next.push(implied);
+                }
+            }
+        }
+        all
+    };
+    written.keys().map(|name| (name.clone(), closed(name))).collect()
+}
+
+fn undeclared<'k>(scope: &str, declared: impl Iterator<Item = &'k String>, at: &Pointer, context: &mut Context<'_>) {
+    let span = context.value(at);
+    let fault = Diagnostic::error(Code::Scope, span, format!("the scope `{scope}` is not declared"));
+    let hinted = fault.clone().did_you_mean(scope, declared.map(String::as_str));
+    let fault = if hinted.help.is_empty() { fault.help("declare it under `server.auth.scopes`") } else { hinted };
+    context.push(fault);
+}
+
+/// Scopes are declared all or not at all: with a list of them, one that is not in it is misspelt.
+/// And a tool that changes something while others need scopes is one that was forgotten.
+pub(super) fn hold_against(plan: &Plan, document: &Document, context: &mut Context<'_>) {
+    if plan.server.scopes.is_empty() {
+        return;
+    }
+    let prefix = document.file.prefix.as_deref().unwrap_or_default();
+    for (name, tool) in &document.file.tools {
+        let at = Pointer::root().at("tools").at(name);
+        for (index, scope) in tool.scopes.iter().enumerate() {
+            let at = at.at("scopes").at(index);
+            if !plan.server.scopes.contains_key(scope) && !context.is_faulty(&at) {
+                undeclared(scope, plan.server.scopes.keys(), &at, context);
+            }
+        }
+        let built = plan.tools.iter().find(|built| built.name.strip_prefix(prefix) == Some(name.as_str()));
+        if tool.scopes.is_empty() && built.is_some_and(crate::plan::Tool::writes) {
+            let message = format!("`{name}` changes something, and every caller may call it");
+            let advice = Diagnostic::warning(Code::WriteWithoutScope, context.key(&at), message);
+            context.push(advice.help("name the scopes it needs: `scopes: [\u{2026}]`"));
+        }
+    }
+}
