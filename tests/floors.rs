@@ -26,6 +26,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["jsonschema"], &["schema"]),
     (&["handlebars"], &["template"]),
     (&["jsonpath_rust"], &["select"]),
+    (&["rusqlite"], &["upstream/sql/sqlite"]),
     (&["sqlx"], &["upstream/sql"]),
     (&["reqwest"], &["upstream/rest"]),
     (&["axum"], &["serve"]),

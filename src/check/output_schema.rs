@@ -12,12 +12,7 @@ use crate::{
 fn truncated() -> Value {
     json!({
         "type": "object",
-        "description": "Present when items were left out.",
-        "properties": {
-            "shown": { "type": "integer" },
-            "of": { "type": "integer" },
-            "hint": { "type": "string" },
-        },
+        "properties": { "shown": { "type": "integer" }, "of": { "type": "integer" }, "hint": { "type": "string" } },
     })
 }
 
@@ -83,7 +78,8 @@ pub(super) struct Column<'a> {
     pub(super) declared: Option<&'a str>,
 }
 
-/// The schema of SQL rows. Without columns it says only that rows come.
+/// The schema of SQL rows. Without columns it says only that rows come. What a name says by itself is
+/// not described: the list of tools is paid for by everyone who reads it.
 pub(super) fn of_sql(
     returns: Returns,
     columns: Option<&[Column<'_>]>,
@@ -96,9 +92,8 @@ pub(super) fn of_sql(
             "type": "object",
             "properties": {
                 "rows": { "type": "array", "items": row },
-                "row_count": { "type": "integer", "description": "How many rows are here." },
-                "truncated": { "type": "boolean", "description": "Whether there are more rows than these." },
-                "hint": { "type": "string" },
+                "row_count": { "type": "integer" },
+                "truncated": { "type": "boolean" },
             },
             "required": ["rows", "row_count", "truncated"],
         }),
@@ -122,7 +117,7 @@ pub(super) fn of_sql(
         Returns::Affected => json!({
             "type": "object",
             "properties": {
-                "affected": { "type": "integer", "description": "How many rows were changed." },
+                "affected": { "type": "integer" },
                 "last_insert_id": { "type": "integer" },
             },
             "required": ["affected"],

@@ -2,7 +2,6 @@
 //! value a slot takes is the same for all, how it is sent is not.
 
 use serde_json::{Map, Value};
-use sqlx::{Arguments as _, sqlite::SqliteArguments};
 
 use crate::{
     plan::sql::{Arguments, Form, Slot},
@@ -27,14 +26,13 @@ impl Arguments for Given<'_> {
 }
 
 /// A value in one of the forms that every engine can take.
-#[derive(Debug, PartialEq)]
-enum Bindable<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Bindable {
     Null,
     Integer(i64),
     Real(f64),
-    Text(&'a str),
-    /// A LIKE pattern, or an array or object as JSON text.
-    Made(String),
+    /// A text, a LIKE pattern, or an array or object as JSON text.
+    Text(String),
 }
 
 /// The values of all slots, in order.
@@ -42,39 +40,27 @@ enum Bindable<'a> {
 /// # Errors
 ///
 /// When an integer is larger than 64 bits with a sign hold.
-pub(super) fn sqlite(slots: &[Slot], arguments: &Map<String, Value>) -> Result<SqliteArguments, UpstreamError> {
-    let mut bound = SqliteArguments::default();
-    bound.reserve(slots.len(), 0);
-    for slot in slots {
-        let added = match bindable(slot, arguments.get(slot.param.as_ref()))? {
-            Bindable::Null => bound.add(None::<i64>),
-            Bindable::Integer(number) => bound.add(number),
-            Bindable::Real(number) => bound.add(number),
-            Bindable::Text(text) => bound.add(text),
-            Bindable::Made(text) => bound.add(text),
-        };
-        added.map_err(|cause| unfit(slot, "cannot be bound").caused_by(cause))?;
-    }
-    Ok(bound)
+pub(super) fn values(slots: &[Slot], arguments: &Map<String, Value>) -> Result<Vec<Bindable>, UpstreamError> {
+    slots.iter().map(|slot| bindable(slot, arguments.get(slot.param.as_ref()))).collect()
 }
 
-fn bindable<'a>(slot: &Slot, value: Option<&'a Value>) -> Result<Bindable<'a>, UpstreamError> {
+fn bindable(slot: &Slot, value: Option<&Value>) -> Result<Bindable, UpstreamError> {
     let value = match slot.form {
         Form::Whole | Form::Like(_) => value,
         Form::Item(index) => value.and_then(Value::as_array).and_then(|list| list.get(index)),
     };
     Ok(match (value, slot.form) {
         (None | Some(Value::Null), _) => Bindable::Null,
-        (Some(Value::String(text)), Form::Like(kind)) => Bindable::Made(kind.pattern(text)),
-        (Some(Value::String(text)), Form::Whole | Form::Item(_)) => Bindable::Text(text),
-        (Some(value), Form::Like(kind)) => Bindable::Made(kind.pattern(&value.to_string())),
+        (Some(Value::String(text)), Form::Like(kind)) => Bindable::Text(kind.pattern(text)),
+        (Some(Value::String(text)), Form::Whole | Form::Item(_)) => Bindable::Text(text.clone()),
+        (Some(value), Form::Like(kind)) => Bindable::Text(kind.pattern(&value.to_string())),
         (Some(Value::Bool(flag)), _) => Bindable::Integer(i64::from(*flag)),
         (Some(Value::Number(number)), _) => match (number.as_i64(), number.as_f64()) {
             (Some(number), _) => Bindable::Integer(number),
             (None, Some(float)) if number.is_f64() => Bindable::Real(float),
             (None, _) => return Err(unfit(slot, "is larger than the database can hold")),
         },
-        (Some(value @ (Value::Array(_) | Value::Object(_))), _) => Bindable::Made(value.to_string()),
+        (Some(value @ (Value::Array(_) | Value::Object(_))), _) => Bindable::Text(value.to_string()),
     })
 }
 

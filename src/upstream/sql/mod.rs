@@ -1,5 +1,5 @@
 //! Floor 5. Databases: one statement in, its rows out as JSON text. The only place that names
-//! `sqlx`. Serves the calls of tools, `check --connect` and readiness.
+//! `sqlx`, and `rusqlite`. Serves the calls of tools, `check --connect` and readiness.
 
 mod bind;
 mod pool;

@@ -8,11 +8,6 @@ use std::{collections::HashSet, ops::ControlFlow};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{
-    Column as _, Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _,
-    error::BoxDynError,
-    sqlite::{SqliteColumn, SqliteRow, SqliteValueRef},
-};
 
 use self::fit::Fitted;
 use super::{Cut, Limits};
@@ -50,29 +45,50 @@ struct LaidColumn {
 }
 
 impl Layout {
-    /// The layout of columns with these shapes; a column without one is plain.
-    pub(super) fn new(columns: &[SqliteColumn], shapes: &[Shape]) -> Self {
-        let shapes = shapes.iter().copied().chain(std::iter::repeat(Shape::Plain));
-        let names = unique(columns.iter().map(SqliteColumn::name));
-        let laid = columns.iter().zip(names).zip(shapes).enumerate();
+    /// The layout of columns with these names and shapes.
+    pub(super) fn new(columns: &[(&str, Shape)]) -> Self {
+        let names = unique(columns.iter().map(|(name, _)| *name));
+        let laid = columns.iter().zip(names).enumerate();
         let columns = laid
-            .map(|(at, ((column, unique), shape))| {
+            .map(|(at, ((name, shape), unique))| {
                 let mut lead = vec![if at == 0 { b'{' } else { b',' }];
                 write_json(&mut lead, &unique);
                 lead.push(b':');
-                LaidColumn { name: column.name().to_owned(), lead, shape }
+                LaidColumn { name: (*name).to_owned(), lead, shape: *shape }
             })
             .collect();
         Self { columns }
     }
 
-    /// Whether a row has the columns that this layout was made for.
-    pub(super) fn fits(&self, row: &SqliteRow) -> bool {
-        let columns = row.columns();
-        columns.len() == self.columns.len()
-            && columns.iter().zip(&self.columns).all(|(column, laid)| column.name() == laid.name)
+    /// Whether this layout was made for columns with these names.
+    pub(super) fn fits<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> bool {
+        names.len() == self.columns.len() && names.zip(&self.columns).all(|(name, laid)| name == laid.name)
     }
 }
+
+/// A value as its engine holds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cell<'a> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    /// Text, which may not be UTF-8 after all.
+    Text(&'a [u8]),
+    Blob(&'a [u8]),
+}
+
+/// One row as its engine holds it.
+pub(super) trait EngineRow {
+    /// The value in a column, counted from 0.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such column or its value cannot be read.
+    fn cell(&self, at: usize) -> Result<Cell<'_>, Fault>;
+}
+
+/// Why a value could not be read, in the driver's words.
+pub(super) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// Names for the keys of one object: a second `a` is `a_2`, a column without a name `column_1`.
 pub(super) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -150,11 +166,11 @@ enum Cells {
 /// Why a value was not written.
 enum Stop {
     Full,
-    Fault(BoxDynError),
+    Fault(Fault),
 }
 
-impl From<BoxDynError> for Stop {
-    fn from(fault: BoxDynError) -> Self {
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
@@ -172,12 +188,7 @@ impl JsonRows {
     /// # Errors
     ///
     /// When a value is not of the class that the engine says it is of.
-    pub(super) fn push(
-        &mut self,
-        row: &SqliteRow,
-        layout: &Layout,
-        take: Take,
-    ) -> Result<ControlFlow<()>, BoxDynError> {
+    pub(super) fn push(&mut self, row: &impl EngineRow, layout: &Layout, take: Take) -> Result<ControlFlow<()>, Fault> {
         if self.cut.is_some() {
             return Ok(ControlFlow::Break(()));
         }
@@ -200,7 +211,7 @@ impl JsonRows {
     }
 
     /// Adds a row that is too large, if it is the first.
-    fn fit(&mut self, row: &SqliteRow, layout: &Layout, take: Take) -> Result<ControlFlow<()>, BoxDynError> {
+    fn fit(&mut self, row: &impl EngineRow, layout: &Layout, take: Take) -> Result<ControlFlow<()>, Fault> {
         if self.count == 0 {
             let max = self.limits.max_bytes;
             let room = (max - SPARE.min(max / 4)).saturating_sub("[]".len());
@@ -218,16 +229,15 @@ impl JsonRows {
         Ok(ControlFlow::Break(()))
     }
 
-    fn write(&mut self, row: &SqliteRow, layout: &Layout, take: Take) -> Result<(), Stop> {
+    fn write(&mut self, row: &impl EngineRow, layout: &Layout, take: Take) -> Result<(), Stop> {
         if self.count > 0 {
             self.text.push(b',');
         }
         for (at, column) in layout.columns.iter().enumerate().take(take.of(layout)) {
             self.text.extend_from_slice(&column.lead);
-            let value = row.try_get_raw(at).map_err(|error| Stop::Fault(error.into()))?;
             // The bracket at the end is part of the text.
             let room = self.limits.max_bytes.saturating_sub(self.text.len() + 1);
-            write_value(&mut self.text, value, (column.shape, room))?;
+            write_value(&mut self.text, row.cell(at)?, (column.shape, room))?;
         }
         self.text.push(b'}');
         if self.text.len() < self.limits.max_bytes { Ok(()) } else { Err(Stop::Full) }
@@ -241,47 +251,15 @@ impl JsonRows {
     }
 }
 
-/// What a single value is stored as, whatever its column was declared as.
-enum Storage {
-    Null,
-    Integer,
-    Real,
-    Text,
-    Blob,
-}
-
-impl Storage {
-    fn of(value: &SqliteValueRef<'_>) -> Self {
-        if value.is_null() {
-            return Self::Null;
-        }
-        match value.type_info().name() {
-            "INTEGER" => Self::Integer,
-            "REAL" => Self::Real,
-            "TEXT" => Self::Text,
-            _ => Self::Blob,
-        }
-    }
-}
-
-fn write_value(out: &mut Vec<u8>, value: SqliteValueRef<'_>, (shape, room): (Shape, usize)) -> Result<(), Stop> {
-    match Storage::of(&value) {
-        Storage::Null => out.extend_from_slice(b"null"),
-        Storage::Integer => write_integer(out, Decode::<Sqlite>::decode(value)?, shape),
-        Storage::Real => write_real(out, Decode::<Sqlite>::decode(value)?),
-        Storage::Text => {
-            let text: &[u8] = Decode::<Sqlite>::decode(value)?;
-            // A value that cannot fit is not copied: memory stays within the limit.
-            if text.len() > room {
-                return Err(Stop::Full);
-            }
-            write_text(out, text, shape);
-        }
-        Storage::Blob => {
-            let bytes: &[u8] = Decode::<Sqlite>::decode(value)?;
-            if bytes.len() > room {
-                return Err(Stop::Full);
-            }
+fn write_value(out: &mut Vec<u8>, value: Cell<'_>, (shape, room): (Shape, usize)) -> Result<(), Stop> {
+    match value {
+        Cell::Null => out.extend_from_slice(b"null"),
+        Cell::Integer(number) => write_integer(out, number, shape),
+        Cell::Real(number) => write_real(out, number),
+        // A value that cannot fit is not copied: memory stays within the limit.
+        Cell::Text(bytes) | Cell::Blob(bytes) if bytes.len() > room => return Err(Stop::Full),
+        Cell::Text(text) => write_text(out, text, shape),
+        Cell::Blob(bytes) => {
             out.push(b'"');
             out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
             out.push(b'"');

@@ -1,29 +1,40 @@
 //! Floor 5. `SQLite`, in this process: reads on connections that cannot write, writes one at a time
 //! in a transaction. Reference: `sql.md` §9.8, §9.10, §9.11 and `auth.md` §4.6.
 
+//!
+//! A statement runs on a thread that may wait, except for reads that have shown to be quick: those run
+//! where they were asked for, because the switch to another thread costs several times what they do.
+
 mod connection;
 mod fault;
+mod gate;
 mod identity;
 mod open;
-mod reading;
+mod pace;
+mod stop;
 mod text;
+mod work;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
-use sqlx::sqlite::SqliteQueryResult;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
 
 use self::{
-    connection::Connection,
+    connection::{Connection, Waiting},
     identity::{FileId, Found},
     open::Site,
-    reading::{End, Outcome, Work, collect},
-    text::{Facts, Verb},
+    pace::GLANCE,
+    stop::Stopping,
+    text::Verb,
+    work::{Change, Work},
 };
 use super::{
     Answer, Column, Run, bind,
     pool::{Lease, Pool, Pooled as _},
-    row::Written,
+    row::{JsonRows, Written},
 };
 use crate::{
     plan::{
@@ -91,7 +102,8 @@ impl Patience {
 impl Sqlite {
     pub(super) fn new(name: &str, source: &plan::SqlSource, (path, init): (&Path, Option<&Path>)) -> Self {
         let access = if source.read_only { Access::Read } else { Access::Write };
-        let busy_timeout = MAX_BUSY.min(source.statement_timeout);
+        // Less than the statement may take: that it waited for a lock says more than that it took too long.
+        let busy_timeout = MAX_BUSY.min(source.statement_timeout / 10 * 9);
         let site = Site::new(name, (path, init), busy_timeout);
         // A database in memory is its one connection, and that is never given up.
         let single = plan::Pool { max: 1, ..source.pool };
@@ -113,133 +125,89 @@ impl Sqlite {
             .render(&bind::Given(request.arguments))
             .map_err(|error| UpstreamError::new(FailureClass::Arguments, error.to_string()))?;
         let work = Work {
-            arguments: bind::sqlite(&rendered.slots, request.arguments)?,
+            values: bind::values(&rendered.slots, request.arguments)?,
             sql: rendered.sql,
             access: request.access,
             returns: request.returns,
             limits: request.limits,
+            expected: request.expect_rows,
         };
+        let lease = patience.with(self.lease(request.access, patience)).await?;
         match request.access {
-            Access::Read => patience.with(self.read(work, patience)).await,
-            Access::Write => self.write(work, request.expect_rows, patience).await,
+            Access::Read => self.read(lease, work, patience).await,
+            Access::Write => self.write(lease, work, patience).await,
         }
     }
 
-    async fn read(&self, work: Work, patience: Patience) -> Result<Answer, UpstreamError> {
-        let mut lease = self.lease(Access::Read, patience).await?;
+    async fn read(
+        &self,
+        mut lease: Lease<Connection>,
+        work: Work,
+        patience: Patience,
+    ) -> Result<Answer, UpstreamError> {
         let max_bytes = work.limits.max_bytes;
-        let outcome = match self.execute(&mut lease, work, patience).await {
-            Ok(outcome) => outcome,
-            Err(failure) => return Err(self.failed(failure, lease, patience)),
+        let rows = match glance(connection(&mut lease)?, &work, patience) {
+            Some(rows) => self.settle(lease, rows, patience)?,
+            None => self.apart(lease, patience, move |connection| watch(connection, &work)).await?,
         };
-        lease.finish();
-        let Some(rows) = outcome.rows.finish() else {
+        let Some(Written { text, count, cut, cells_cut }) = rows.finish() else {
             let public = format!("the row has too many columns for {max_bytes} bytes, even with its texts cut");
             return Err(UpstreamError::new(FailureClass::TooLarge, public));
         };
-        let Written { text, count, cut, cells_cut } = rows;
         Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: None, last_insert_id: None })
     }
 
-    async fn write(
-        &self,
-        work: Work,
-        expected: Option<ExpectedRows>,
-        patience: Patience,
-    ) -> Result<Answer, UpstreamError> {
-        let begin = async {
-            let mut lease = self.lease(Access::Write, patience).await?;
-            match connection(&mut lease)?.run("BEGIN IMMEDIATE").await {
-                Ok(()) => Ok(lease),
-                Err(error) => Err(self.failed(error.into(), lease, patience)),
-            }
-        };
-        let mut lease = patience.with(begin).await?;
-        let verb = Facts::of(&work.sql).verb;
-        let executed = patience.with(async { Ok(self.execute(&mut lease, work, patience).await) }).await?;
-        let failure = match executed {
-            Err(failure) => self.refusal(failure, patience),
-            Ok(outcome) => {
-                let counted = outcome.end.result().filter(|_| verb == Verb::Change);
-                let affected = counted.map_or(0, SqliteQueryResult::rows_affected);
-                match expected {
-                    Some(expected) if !expected.allows(affected) => unexpected(expected, affected),
-                    _ => return self.commit(lease, outcome, affected).await,
-                }
-            }
-        };
-        let connection = connection(&mut lease)?;
-        connection.stop.never();
-        // The engine ends a transaction by itself after some errors. Then this fails, and the
-        // connection is given up: too rare to look further.
-        if connection.run("ROLLBACK").await.is_ok() {
-            lease.finish();
-        }
-        Err(failure)
-    }
-
-    /// Keeps what was written. From here on nothing stops it: a commit that is cut off may have
-    /// happened or not.
-    async fn commit(
-        &self,
-        mut lease: Lease<Connection>,
-        outcome: Outcome,
-        affected: u64,
-    ) -> Result<Answer, UpstreamError> {
-        let connection = connection(&mut lease)?;
-        connection.stop.never();
-        let inserted =
-            outcome.end.result().map(SqliteQueryResult::last_insert_rowid).filter(|id| connection.inserted.has(*id));
-        if let Err(error) = connection.run("COMMIT").await {
-            let failure = fault::statement(&error, &self.source, self.statement_timeout);
-            if connection.run("ROLLBACK").await.is_ok() {
-                lease.finish();
-            }
-            return Err(failure);
-        }
-        lease.finish();
-        let Some(rows) = outcome.rows.finish() else {
+    async fn write(&self, lease: Lease<Connection>, work: Work, patience: Patience) -> Result<Answer, UpstreamError> {
+        let change = self.apart(lease, patience, move |connection| connection.write(&work)).await?;
+        let Change { rows, affected, last_insert_id } = change;
+        let Some(Written { text, count, cut, cells_cut }) = rows.finish() else {
             let public = "the change was made and is kept, but the row that it gives has too many columns to be shown";
             return Err(UpstreamError::new(FailureClass::TooLarge, public));
         };
-        let Written { text, count, cut, cells_cut } = rows;
-        Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id: inserted })
+        Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id })
     }
 
-    /// Runs the statement of a call and reads its rows. The connection is clean afterwards unless
-    /// the failure says otherwise.
-    async fn execute(&self, lease: &mut Lease<Connection>, work: Work, patience: Patience) -> Result<Outcome, Failure> {
-        let connection = connection(lease)?;
-        let known = if let Some(known) = connection.recall(&work.sql) {
-            self.permitted(known.facts, work.access)?;
-            known
-        } else {
-            let facts = Facts::of(&work.sql);
-            self.permitted(facts, work.access)?;
-            connection.learn(&work.sql, facts).await?
-        };
-        let outcome = collect(connection, &known, work).await?;
-        if matches!(outcome.end, End::Cut) {
-            connection.settle().await?;
-            connection.stop.at(patience.deadline.into_std());
-        }
-        if outcome.relaid.is_some() {
-            connection.forget().await?;
-        }
-        Ok(outcome)
-    }
-
-    fn permitted(&self, facts: Facts, access: Access) -> Result<(), Failure> {
-        if facts.is_permitted(access) {
-            return Ok(());
-        }
-        let public = match (facts.verb, access) {
-            (Verb::Session, Access::Write) => {
-                format!("source `{}` does not run statements of this kind", self.source)
+    /// Runs work on a thread that may wait. A call that goes away or runs out of time stops it; the
+    /// connection goes back when it has ended, and not before.
+    async fn apart<T: Send + 'static>(
+        &self,
+        mut lease: Lease<Connection>,
+        patience: Patience,
+        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, UpstreamError> {
+        let turn = connection(&mut lease)?.stop.begin(patience.deadline.into_std());
+        let mut task = spawn_blocking(move || {
+            let Some(connection) = lease.connection() else { return Err(Failure::Kept(nobody())) };
+            let done = work(connection);
+            connection.stop.end();
+            if done.as_ref().err().is_none_or(Failure::leaves_connection_clean) {
+                lease.finish();
             }
-            (_, _) => READ_ONLY.to_owned(),
+            done
+        });
+        let done = match timeout_at(patience.deadline + GRACE, &mut task).await {
+            Ok(done) => done,
+            Err(_) if turn.stop() == Stopping::Soon => return Err(fault::timed_out(patience.allowed)),
+            // A commit that has begun is waited for: its outcome must be told.
+            Err(_) => task.await,
         };
-        Err(Failure::Kept(UpstreamError::new(FailureClass::Refused, public)))
+        match done {
+            Ok(done) => done.map_err(|failure| self.refusal(failure, patience)),
+            Err(_) => Err(nobody()),
+        }
+    }
+
+    /// Gives the connection back after work that ran where it was asked for.
+    fn settle<T>(
+        &self,
+        lease: Lease<Connection>,
+        done: Result<T, Failure>,
+        patience: Patience,
+    ) -> Result<T, UpstreamError> {
+        if done.as_ref().err().is_none_or(Failure::leaves_connection_clean) {
+            lease.finish();
+        }
+        done.map_err(|failure| self.refusal(failure, patience))
     }
 
     /// A connection that permits what `access` says and nothing more.
@@ -260,16 +228,10 @@ impl Sqlite {
         {
             stale.retire().await;
         }
-        let deadline = patience.deadline.into_std();
-        let connection = match lease.connection() {
-            Some(connection) => connection,
-            None => lease.fill(self.site.connect(access, file).await?),
-        };
-        connection.stop.at(deadline);
-        match connection.protect(access).await {
-            Ok(()) => Ok(lease),
-            Err(error) => Err(fault::statement(&error, &self.source, patience.allowed)),
+        if lease.connection().is_none() {
+            lease.fill(self.site.connect(access, file).await?);
         }
+        Ok(lease)
     }
 
     /// The file that a call must use. Connections that wait with another one are given up.
@@ -300,18 +262,19 @@ impl Sqlite {
         UpstreamError::new(FailureClass::Busy, public)
     }
 
-    /// The error of a failure. The connection goes back if it is as good as before.
-    fn failed(&self, failure: Failure, lease: Lease<Connection>, patience: Patience) -> UpstreamError {
-        if failure.leaves_connection_clean() {
-            lease.finish();
-        }
-        self.refusal(failure, patience)
-    }
-
     fn refusal(&self, failure: Failure, patience: Patience) -> UpstreamError {
+        let source = &self.source;
         match failure {
             Failure::Kept(error) => error,
-            Failure::Engine(error) => fault::statement(&error, &self.source, patience.allowed),
+            Failure::Engine(error) | Failure::Dirty(error) => fault::statement(&error, source, patience.allowed),
+            Failure::Value(cause) => {
+                UpstreamError::new(FailureClass::Internal, "a value could not be read").caused_by(cause)
+            }
+            Failure::NotPermitted(Access::Write) => {
+                let public = format!("source `{source}` does not run statements of this kind");
+                UpstreamError::new(FailureClass::Refused, public)
+            }
+            Failure::NotPermitted(Access::Read) => UpstreamError::new(FailureClass::Refused, READ_ONLY),
         }
     }
 
@@ -319,37 +282,20 @@ impl Sqlite {
         let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
         let sql: Arc<str> = sql.into();
         // Some statements act as soon as they are prepared.
-        if Facts::of(&sql).verb == Verb::Session {
+        if Verb::of(&sql) == Verb::Session {
             return Err(UpstreamError::new(FailureClass::Refused, READ_ONLY));
         }
-        let describe = async {
-            let mut lease = self.lease(Access::Read, patience).await?;
-            match connection(&mut lease)?.describe(&sql).await {
-                Ok(columns) => {
-                    lease.finish();
-                    Ok(columns)
-                }
-                Err(error) => Err(self.failed(error.into(), lease, patience)),
-            }
-        };
-        patience.with(describe).await
+        let lease = patience.with(self.lease(Access::Read, patience)).await?;
+        self.apart(lease, patience, move |connection| Ok(connection.describe(&sql)?)).await
     }
 
     pub(super) async fn ready(&self) -> Result<(), UpstreamError> {
         let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
-        let probe = async {
-            // A connection that is open works on after its file is gone.
-            self.site.expire();
-            let mut lease = self.lease(Access::Read, patience).await?;
-            match connection(&mut lease)?.run("SELECT 1 FROM sqlite_schema LIMIT 1").await {
-                Ok(()) => {
-                    lease.finish();
-                    Ok(())
-                }
-                Err(error) => Err(self.failed(error.into(), lease, patience)),
-            }
-        };
-        patience.with(probe).await
+        // A connection that is open works on after its file is gone.
+        self.site.expire();
+        let lease = patience.with(self.lease(Access::Read, patience)).await?;
+        let probe = |connection: &mut Connection| Ok(connection.run("SELECT 1 FROM sqlite_schema LIMIT 1")?);
+        self.apart(lease, patience, probe).await
     }
 
     pub(super) async fn close(&self) {
@@ -363,26 +309,69 @@ impl Sqlite {
 
 const READ_ONLY: &str = "the source is read-only";
 
+/// Reads where it was asked for, if the statement has shown to be quick. `None` when it has not, or
+/// is not today: then nothing has happened.
+fn glance(connection: &mut Connection, work: &Work, patience: Patience) -> Option<Result<JsonRows, Failure>> {
+    if !connection.recall(&work.sql).pace.is_quick() {
+        return None;
+    }
+    let now = Instant::now();
+    let until = (now + GLANCE).min(patience.deadline);
+    let turn = connection.stop.begin(until.into_std());
+    let read = connection.wait_for_locks(Waiting::Never).map_err(Failure::from).and_then(|()| connection.read(work));
+    drop(turn);
+    connection.stop.end();
+    match read {
+        Err(Failure::Engine(error)) if fault::is_interrupt(&error) || fault::is_busy(&error) => {
+            connection.recall(&work.sql).pace.mistaken();
+            None
+        }
+        read => {
+            // What cannot be stopped in between, such as one function on a large value.
+            if now.elapsed() > GLANCE {
+                connection.recall(&work.sql).pace.mistaken();
+            }
+            Some(read)
+        }
+    }
+}
+
+/// Reads on a thread that may wait, and notes how long it takes.
+fn watch(connection: &mut Connection, work: &Work) -> Result<JsonRows, Failure> {
+    connection.wait_for_locks(Waiting::Allowed)?;
+    let began = Instant::now();
+    let rows = connection.read(work)?;
+    connection.recall(&work.sql).pace.note(began.elapsed());
+    Ok(rows)
+}
+
 /// Why a statement on a connection failed.
 #[derive(Debug)]
 enum Failure {
-    /// Nothing was sent to the engine.
+    /// It was refused without the engine.
     Kept(UpstreamError),
+    /// A call of this kind may not do what the statement does.
+    NotPermitted(Access),
     /// What the engine or its driver said.
-    Engine(sqlx::Error),
+    Engine(rusqlite::Error),
+    /// What the engine said, and a transaction may be open.
+    Dirty(rusqlite::Error),
+    /// A value that the driver could not give.
+    Value(super::row::Fault),
 }
 
 impl Failure {
     fn leaves_connection_clean(&self) -> bool {
         match self {
-            Self::Kept(_) => true,
+            Self::Kept(_) | Self::NotPermitted(_) | Self::Value(_) => true,
             Self::Engine(error) => fault::leaves_connection_clean(error),
+            Self::Dirty(_) => false,
         }
     }
 }
 
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
         Self::Engine(error)
     }
 }
@@ -394,10 +383,11 @@ impl From<UpstreamError> for Failure {
 }
 
 fn connection(lease: &mut Lease<Connection>) -> Result<&mut Connection, UpstreamError> {
-    lease.connection().ok_or_else(|| {
-        UpstreamError::new(FailureClass::Internal, "an internal error occurred")
-            .caused_by("a lease without a connection")
-    })
+    lease.connection().ok_or_else(nobody)
+}
+
+fn nobody() -> UpstreamError {
+    UpstreamError::new(FailureClass::Internal, "an internal error occurred").caused_by("a call without a connection")
 }
 
 fn unexpected(expected: ExpectedRows, affected: u64) -> UpstreamError {

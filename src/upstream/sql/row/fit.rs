@@ -3,9 +3,8 @@
 //! `sql.md` §9.8.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sqlx::{Decode, Row as _, Sqlite, error::BoxDynError, sqlite::SqliteRow};
 
-use super::{LaidColumn, Stop, Storage, write_json, write_value};
+use super::{Cell, EngineRow, Fault, LaidColumn, Stop, write_json, write_value};
 
 /// What a cut text ends with.
 pub(super) const MARKER: &str = "… (cut)";
@@ -22,7 +21,7 @@ pub(super) enum Fitted {
 }
 
 /// What a cell needs.
-struct Cell {
+struct Measure {
     /// Bytes of its JSON; more than the room for all when it is longer than that.
     size: usize,
     is_text: bool,
@@ -36,10 +35,10 @@ struct Cell {
 /// When a value is not of the class that the engine says it is of.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    row: &SqliteRow,
+    row: &impl EngineRow,
     columns: &[LaidColumn],
     room: usize,
-) -> Result<Fitted, BoxDynError> {
+) -> Result<Fitted, Fault> {
     let Some((cells, rest)) = measured(row, columns, room)? else { return Ok(Fitted::TooLarge) };
     let sizes = cells.iter().filter(|cell| cell.is_text).map(|cell| cell.size).collect();
     let Some(longest) = shared(sizes, rest) else { return Ok(Fitted::TooLarge) };
@@ -50,7 +49,7 @@ pub(super) fn write(
             write_cut(out, row, at, longest)?;
             continue;
         }
-        match write_value(out, row.try_get_raw(at)?, (column.shape, room)) {
+        match write_value(out, row.cell(at)?, (column.shape, room)) {
             Ok(()) => {}
             Err(Stop::Fault(fault)) => return Err(fault),
             Err(Stop::Full) => {
@@ -64,13 +63,13 @@ pub(super) fn write(
 }
 
 /// What the cells need, and the room that is left for those with text. `None` when there is none.
-fn measured(row: &SqliteRow, columns: &[LaidColumn], room: usize) -> Result<Option<(Vec<Cell>, usize)>, BoxDynError> {
+fn measured(row: &impl EngineRow, columns: &[LaidColumn], room: usize) -> Result<Option<(Vec<Measure>, usize)>, Fault> {
     let mut rest = room.checked_sub(1);
     let mut cells = Vec::with_capacity(columns.len());
     let mut scratch = Vec::new();
     for (at, column) in columns.iter().enumerate() {
-        let value = row.try_get_raw(at)?;
-        let is_text = matches!(Storage::of(&value), Storage::Text | Storage::Blob);
+        let value = row.cell(at)?;
+        let is_text = matches!(value, Cell::Text(_) | Cell::Blob(_));
         scratch.clear();
         let size = match write_value(&mut scratch, value, (column.shape, room)) {
             Ok(()) => scratch.len(),
@@ -82,7 +81,7 @@ fn measured(row: &SqliteRow, columns: &[LaidColumn], room: usize) -> Result<Opti
         if rest.is_none() {
             return Ok(None);
         }
-        cells.push(Cell { size, is_text });
+        cells.push(Measure { size, is_text });
     }
     Ok(rest.map(|rest| (cells, rest)))
 }
@@ -104,13 +103,13 @@ fn shared(mut sizes: Vec<usize>, mut room: usize) -> Option<usize> {
 
 /// Writes the start of a text or blob and the marker, in `size` bytes at most. Looks at no more of
 /// the value than that.
-fn write_cut(out: &mut Vec<u8>, row: &SqliteRow, at: usize, size: usize) -> Result<(), BoxDynError> {
-    let value = row.try_get_raw(at)?;
+fn write_cut(out: &mut Vec<u8>, row: &impl EngineRow, at: usize, size: usize) -> Result<(), Fault> {
     let room = size.saturating_sub(QUOTES + MARKER.len());
-    let is_blob = matches!(Storage::of(&value), Storage::Blob);
-    let bytes: &[u8] = Decode::<Sqlite>::decode(value)?;
-    let mut text =
-        if is_blob { STANDARD.encode(bytes.get(..room / 4 * 3).unwrap_or(bytes)) } else { start_of(bytes, room) };
+    let mut text = match row.cell(at)? {
+        Cell::Blob(bytes) => STANDARD.encode(bytes.get(..room / 4 * 3).unwrap_or(bytes)),
+        Cell::Text(text) => start_of(text, room),
+        Cell::Null | Cell::Integer(_) | Cell::Real(_) => String::new(),
+    };
     text.push_str(MARKER);
     write_json(out, &text);
     Ok(())

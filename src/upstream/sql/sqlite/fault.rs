@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::error::DatabaseError;
+use rusqlite::Error;
 
 use crate::upstream::error::{FailureClass, UpstreamError};
 
@@ -29,16 +29,14 @@ const CONSTRAINT_ROWID: i32 = 2579;
 const CONSTRAINT_DATATYPE: i32 = 3091;
 
 /// A statement that failed. `allowed` is how long it could take.
-pub(super) fn statement(error: &sqlx::Error, source: &str, allowed: Duration) -> UpstreamError {
-    let Some(fault) = error.as_database_error() else {
-        return lost(error, source);
-    };
-    let code = code(fault);
+pub(super) fn statement(error: &Error, source: &str, allowed: Duration) -> UpstreamError {
+    let code = code(error);
     let (class, public) = match code & 0xff {
-        CONSTRAINT => (FailureClass::Refused, constraint(code, fault.message())),
+        CONSTRAINT => (FailureClass::Refused, constraint(code, message(error))),
         INTERRUPT => return timed_out(allowed).caused_by(error),
         BUSY | LOCKED => (FailureClass::Busy, format!("source `{source}` is locked by another writer")),
-        READONLY | AUTH => (FailureClass::Refused, "the source is read-only".to_owned()),
+        READONLY => (FailureClass::Refused, "the source is read-only".to_owned()),
+        AUTH => (FailureClass::Refused, format!("source `{source}` does not run statements of this kind")),
         CORRUPT | NOTADB => return unavailable(source, DAMAGED).caused_by(error),
         CANTOPEN => return unavailable(source, UNOPENED).caused_by(error),
         FULL => (FailureClass::Refused, format!("the disk of source `{source}` is full")),
@@ -50,21 +48,36 @@ pub(super) fn statement(error: &sqlx::Error, source: &str, allowed: Duration) ->
 }
 
 /// Whether the engine said no and the connection is as good as before.
-pub(super) fn leaves_connection_clean(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|fault| !matches!(code(fault) & 0xff, CORRUPT | NOTADB | CANTOPEN))
+pub(super) fn leaves_connection_clean(error: &Error) -> bool {
+    !matches!(code(error) & 0xff, CORRUPT | NOTADB | CANTOPEN)
+}
+
+/// Whether the statement was stopped.
+pub(super) fn is_interrupt(error: &Error) -> bool {
+    code(error) & 0xff == INTERRUPT
+}
+
+/// Whether somebody else holds what the statement needs.
+pub(super) fn is_busy(error: &Error) -> bool {
+    matches!(code(error) & 0xff, BUSY | LOCKED)
+}
+
+/// What a statement that was stopped says.
+pub(super) fn interrupted() -> Error {
+    Error::SqliteFailure(rusqlite::ffi::Error::new(INTERRUPT), None)
 }
 
 /// Whether the engine would have to make a file beside the database and could not.
-pub(super) fn is_unwritable(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|fault| matches!(code(fault) & 0xff, CANTOPEN | READONLY))
+pub(super) fn is_unwritable(error: &Error) -> bool {
+    matches!(code(error) & 0xff, CANTOPEN | READONLY)
 }
 
 /// A database that could not be opened.
-pub(super) fn opening(error: &sqlx::Error, source: &str) -> UpstreamError {
-    let what = match error.as_database_error().map(|fault| code(fault) & 0xff) {
-        Some(NOTADB) => "the file is not a database",
-        Some(CORRUPT) => DAMAGED,
-        Some(BUSY | LOCKED) => "the database is locked by another process",
+pub(super) fn opening(error: &Error, source: &str) -> UpstreamError {
+    let what = match code(error) & 0xff {
+        NOTADB => "the file is not a database",
+        CORRUPT => DAMAGED,
+        BUSY | LOCKED => "the database is locked by another process",
         _ => UNOPENED,
     };
     unavailable(source, what).caused_by(error)
@@ -77,11 +90,6 @@ const UNOPENED: &str = "the database file cannot be opened";
 pub(super) fn unavailable(source: &str, what: &str) -> UpstreamError {
     let public = format!("source `{source}` is not available: {what}");
     UpstreamError::new(FailureClass::Unreachable, public)
-}
-
-/// A connection whose thread is gone.
-pub(super) fn lost(cause: &sqlx::Error, source: &str) -> UpstreamError {
-    unavailable(source, "the connection was lost").caused_by(cause)
 }
 
 /// A statement that took longer than it could.
@@ -100,8 +108,16 @@ fn spoken(time: Duration) -> String {
     }
 }
 
-fn code(fault: &dyn DatabaseError) -> i32 {
-    fault.code().and_then(|code| code.parse().ok()).unwrap_or_default()
+/// The engine's extended code; 0 when the driver refused before the engine was asked.
+fn code(error: &Error) -> i32 {
+    error.sqlite_error().map_or(0, |error| error.extended_code)
+}
+
+fn message(error: &Error) -> &str {
+    match error {
+        Error::SqliteFailure(_, Some(message)) => message,
+        _ => "",
+    }
 }
 
 fn constraint(code: i32, message: &str) -> String {

@@ -10,12 +10,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
-    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
-};
-use tokio::sync::Mutex;
+use rusqlite::OpenFlags;
+use tokio::{sync::Mutex, task::spawn_blocking};
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use super::{
     connection::{Connection, Life},
@@ -23,12 +21,6 @@ use super::{
     identity::{FileId, Found, Sighting, beside},
 };
 use crate::{plan::sql::Access, upstream::error::UpstreamError};
-
-/// Rows that the engine's thread computes ahead of the reader.
-const ROWS_AHEAD: usize = 64;
-
-/// Statements that a connection keeps prepared.
-const STATEMENTS: usize = 128;
 
 /// Where a database is, and how to make a connection to it.
 #[derive(Debug)]
@@ -141,58 +133,21 @@ impl Site {
     /// A new connection to the file that was found, known to work. If that is replaced meanwhile, the
     /// next call sees a connection to another file than it found, and makes a new one.
     pub(super) async fn connect(&self, access: Access, found: Option<FileId>) -> Result<Connection, UpstreamError> {
-        let options = self.options(access);
-        let refused = |error: sqlx::Error| fault::opening(&error, &self.source);
-        let mut sqlite = match (opened(options.clone()).await, &self.place) {
-            (Ok(sqlite), _) => sqlite,
-            (Err(error), Place::File(file)) if access == Access::Read && fault::is_unwritable(&error) => {
-                if !is_at_rest(&file.path) {
-                    return Err(fault::unavailable(&self.source, UNWRITABLE).caused_by(error));
-                }
-                opened(options.immutable(true)).await.map_err(refused)?
+        let (source, busy_timeout) = (self.source.clone(), self.busy_timeout);
+        let opened = match &self.place {
+            Place::Memory { init } => {
+                let init = init.clone();
+                spawn_blocking(move || open_memory(&source, init.as_deref(), busy_timeout)).await
             }
-            (Err(error), _) => return Err(refused(error)),
-        };
-        let life = match &self.place {
-            Place::Memory { .. } => Life::KeptForEver,
-            Place::File(_) => Life::ClosedWhenDirty,
-        };
-        if let Place::Memory { init: Some(script) } = &self.place {
-            run_script(&mut sqlite, script).await.map_err(|error| error.into_upstream(&self.source))?;
-        }
-        if access == Access::Write && !self.is_memory() {
-            // It fails while others read the file. Everything works without, with more waiting.
-            if let Err(error) = sqlite.execute("PRAGMA journal_mode = WAL").await {
-                tracing::debug!(source = self.source, %error, "no write-ahead log");
+            Place::File(file) => {
+                let file = Arc::clone(file);
+                spawn_blocking(move || open_file(&source, &file, (access, busy_timeout))).await
             }
-        }
-        if let Place::File(file) = &self.place {
-            file.sighting.note_log(&file.path);
-        }
-        let mut connection = Connection::new(sqlite, life, access).await.map_err(refused)?;
+        };
+        let mut connection = opened
+            .unwrap_or_else(|error| Err(fault::unavailable(&self.source, "it could not be opened").caused_by(error)))?;
         connection.file = found;
         Ok(connection)
-    }
-
-    fn options(&self, access: Access) -> SqliteConnectOptions {
-        let options = SqliteConnectOptions::new()
-            .create_if_missing(false)
-            .foreign_keys(true)
-            .busy_timeout(self.busy_timeout)
-            .statement_cache_capacity(STATEMENTS)
-            .row_buffer_size(ROWS_AHEAD)
-            .command_buffer_size(8)
-            .pragma("cell_size_check", "ON")
-            .disable_statement_logging();
-        let Place::File(file) = &self.place else {
-            // One connection for reads and writes; see `Connection::protect`.
-            return options.filename(":memory:").in_memory(true);
-        };
-        let options = options.filename(&file.path);
-        match access {
-            Access::Read => options.read_only(true).pragma("query_only", "ON").pragma("trusted_schema", "OFF"),
-            Access::Write => options,
-        }
     }
 
     /// Waits until no script runs.
@@ -202,11 +157,73 @@ impl Site {
     }
 }
 
+/// The database that lives in this connection, for reads and writes; see `Connection::protect`.
+fn open_memory(source: &str, init: Option<&Path>, busy_timeout: Duration) -> Result<Connection, UpstreamError> {
+    let refused = |error: rusqlite::Error| fault::opening(&error, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let sqlite = rusqlite::Connection::open_with_flags(":memory:", flags).map_err(refused)?;
+    sqlite.execute_batch(FOR_WRITES).map_err(refused)?;
+    if let Some(script) = init {
+        run_script(&sqlite, script).map_err(|error| error.into_upstream(source))?;
+    }
+    Connection::new(sqlite, (Life::KeptForEver, Access::Write), busy_timeout).map_err(refused)
+}
+
+fn open_file(
+    source: &str,
+    file: &DatabaseFile,
+    (access, busy_timeout): (Access, Duration),
+) -> Result<Connection, UpstreamError> {
+    let refused = |error: rusqlite::Error| fault::opening(&error, source);
+    let sqlite = match opened(&file.path, access, busy_timeout) {
+        Ok(sqlite) => sqlite,
+        Err(error) if access == Access::Read && fault::is_unwritable(&error) => {
+            if !is_at_rest(&file.path) {
+                return Err(fault::unavailable(source, UNWRITABLE).caused_by(error));
+            }
+            opened_at_rest(&file.path).map_err(refused)?
+        }
+        Err(error) => return Err(refused(error)),
+    };
+    if access == Access::Write {
+        // It fails while others read the file. Everything works without, with more waiting.
+        if let Err(error) = sqlite.execute_batch("PRAGMA journal_mode = WAL") {
+            tracing::debug!(source, %error, "no write-ahead log");
+        }
+    }
+    file.sighting.note_log(&file.path);
+    Connection::new(sqlite, (Life::ClosedWhenDirty, access), busy_timeout).map_err(refused)
+}
+
+const FOR_READS: &str = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+const FOR_WRITES: &str = "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON";
+
+/// Opening reads nothing yet: only this finds out that the file is no database.
+const PROBE: &str = "PRAGMA schema_version";
+
 /// A connection to what is a database.
-async fn opened(options: SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    let mut sqlite = options.connect().await?;
-    // Opening reads nothing yet: only this finds out that the file is no database.
-    sqlite.execute("PRAGMA schema_version").await?;
+fn opened(path: &Path, access: Access, busy_timeout: Duration) -> rusqlite::Result<rusqlite::Connection> {
+    let (mode, settings) = match access {
+        Access::Read => (OpenFlags::SQLITE_OPEN_READ_ONLY, FOR_READS),
+        Access::Write => (OpenFlags::SQLITE_OPEN_READ_WRITE, FOR_WRITES),
+    };
+    let sqlite = rusqlite::Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    sqlite.busy_timeout(busy_timeout)?;
+    sqlite.execute_batch(settings)?;
+    sqlite.execute_batch(PROBE)?;
+    Ok(sqlite)
+}
+
+/// A connection that takes the file for one that never changes.
+fn opened_at_rest(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let invalid = || rusqlite::Error::InvalidPath(path.to_owned());
+    let absolute = std::path::absolute(path).map_err(|_| invalid())?;
+    let mut uri = Url::from_file_path(absolute).map_err(|()| invalid())?;
+    uri.set_query(Some("immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let sqlite = rusqlite::Connection::open_with_flags(uri.as_str(), flags)?;
+    sqlite.execute_batch(FOR_READS)?;
+    sqlite.execute_batch(PROBE)?;
     Ok(sqlite)
 }
 
@@ -224,8 +241,8 @@ const UNCREATED: &str = "the database file cannot be created";
 /// Why a database could not be filled.
 enum FillError {
     Script(io::Error),
-    Create(sqlx::Error),
-    Statement(sqlx::Error),
+    Create(rusqlite::Error),
+    Statement(rusqlite::Error),
     File(io::Error),
 }
 
@@ -243,44 +260,43 @@ impl FillError {
 }
 
 /// Runs the operator's own script. Its text is the file's, as it stands: no argument of a call and
-/// nothing from a bridge file is ever part of it, so the assertion holds.
-async fn run_script(sqlite: &mut SqliteConnection, script: &Path) -> Result<(), FillError> {
-    let text = tokio::fs::read_to_string(script).await.map_err(FillError::Script)?;
-    let script = sqlx::raw_sql(AssertSqlSafe(text));
-    script.execute(sqlite).await.map(drop).map_err(FillError::Statement)
+/// nothing from a bridge file is ever part of it.
+fn run_script(sqlite: &rusqlite::Connection, script: &Path) -> Result<(), FillError> {
+    let text = std::fs::read_to_string(script).map_err(FillError::Script)?;
+    sqlite.execute_batch(&text).map_err(FillError::Statement)
 }
 
 impl DatabaseFile {
     /// Makes the database under another name first: there is never a half-filled one, whatever
     /// happens, and of two processes that do this at once one is simply not needed.
     async fn fill(&self) -> Result<(), FillError> {
-        let Some(script) = &self.init else { return Ok(()) };
+        let Some(script) = self.init.clone() else { return Ok(()) };
         let _filling = self.filling.lock().await;
-        if tokio::fs::try_exists(&self.path).await.map_err(FillError::File)? {
-            return Ok(());
-        }
-        let draft = Draft::beside(&self.path);
-        self.make(&draft.path, script).await?;
-        draft.publish(&self.path).await.map_err(FillError::File)
+        let path = self.path.clone();
+        let made = spawn_blocking(move || {
+            if path.try_exists().map_err(FillError::File)? {
+                return Ok(());
+            }
+            let draft = Draft::beside(&path);
+            make(&draft.path, &script)?;
+            draft.publish(&path).map_err(FillError::File)
+        });
+        made.await.unwrap_or_else(|error| Err(FillError::File(io::Error::other(error))))
     }
+}
 
-    async fn make(&self, draft: &Path, script: &Path) -> Result<(), FillError> {
-        // Nobody sees the draft before it is complete and on disk: no journal on disk is needed.
-        let options = SqliteConnectOptions::new()
-            .filename(draft)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Memory)
-            .synchronous(SqliteSynchronous::Off)
-            .disable_statement_logging();
-        let mut sqlite = options.connect().await.map_err(FillError::Create)?;
-        run_script(&mut sqlite, script).await?;
-        // Readers and a writer do not wait for each other, and a read takes a third less time.
-        let log = sqlite.execute("PRAGMA journal_mode = WAL").await;
-        log.map_err(FillError::Statement)?;
-        sqlite.close().await.map_err(FillError::Statement)?;
-        let file = tokio::fs::File::open(draft).await.map_err(FillError::File)?;
-        file.sync_all().await.map_err(FillError::File)
-    }
+fn make(draft: &Path, script: &Path) -> Result<(), FillError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let sqlite = rusqlite::Connection::open_with_flags(draft, flags).map_err(FillError::Create)?;
+    // Nobody sees the draft before it is complete and on disk: no journal on disk is needed.
+    let settings = "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON";
+    sqlite.execute_batch(settings).map_err(FillError::Create)?;
+    run_script(&sqlite, script)?;
+    // Readers and a writer do not wait for each other, and a read takes a third less time.
+    sqlite.execute_batch("PRAGMA journal_mode = WAL").map_err(FillError::Statement)?;
+    sqlite.close().map_err(|(_, error)| FillError::Statement(error))?;
+    let file = std::fs::File::open(draft).map_err(FillError::File)?;
+    file.sync_all().map_err(FillError::File)
 }
 
 /// A database under its first name. Removed when dropped.
@@ -299,12 +315,12 @@ impl Draft {
 
     /// Gives the file its own name, unless that is taken: then the other one stays, as it may have
     /// been written to since.
-    async fn publish(&self, path: &Path) -> io::Result<()> {
-        match tokio::fs::hard_link(&self.path, path).await {
+    fn publish(&self, path: &Path) -> io::Result<()> {
+        match std::fs::hard_link(&self.path, path) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             // Some file systems have no links.
-            Err(_) => tokio::fs::rename(&self.path, path).await,
+            Err(_) => std::fs::rename(&self.path, path),
         }
     }
 }

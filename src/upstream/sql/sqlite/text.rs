@@ -3,14 +3,6 @@
 
 use crate::plan::sql::Access;
 
-/// What a statement is by its keywords.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) verb: Verb,
-    /// `SELECT *` and the like: the columns are decided anew when the schema changes.
-    pub(super) has_star: bool,
-}
-
 /// What a statement does by its first keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -25,49 +17,38 @@ pub(super) enum Verb {
     Session,
 }
 
-impl Facts {
-    pub(super) fn of(sql: &str) -> Self {
-        let mut tokens = Tokens { rest: sql }.peekable();
-        let mut verb = Verb::Session;
-        let mut has_star = false;
-        let mut is_with = false;
-        let mut before: Option<Token<'_>> = None;
-        while let Some(token) = tokens.next() {
-            match (before, token) {
-                (None, Token::Word(word)) => {
-                    verb = Verb::of(word);
-                    is_with = is("WITH", word);
-                }
-                // In WITH the statement itself comes later; `replace(…)` is a function.
-                (Some(_), Token::Word(word))
-                    if is_with
-                        && CHANGING.iter().any(|keyword| is(keyword, word))
-                        && tokens.peek() != Some(&Token::Symbol('(')) =>
-                {
-                    verb = Verb::Change;
-                }
-                (Some(before), Token::Symbol('*')) => has_star |= before.introduces_columns(),
-                (_, Token::Word(_) | Token::Symbol(_) | Token::Quoted) => {}
-            }
-            before = Some(token);
-        }
-        Self { verb, has_star }
-    }
-
-    /// Whether a call with this access may run the statement.
-    pub(super) fn is_permitted(self, access: Access) -> bool {
-        match (self.verb, access) {
-            (Verb::Read, _) | (Verb::Change | Verb::Define, Access::Write) => true,
-            (Verb::Change | Verb::Define, Access::Read) | (Verb::Session, _) => false,
-        }
-    }
-}
-
 /// The statements that `sqlite3_changes` counts the rows of.
 const CHANGING: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
 
 impl Verb {
-    fn of(keyword: &str) -> Self {
+    /// What a statement does.
+    pub(super) fn of(sql: &str) -> Self {
+        let mut tokens = Tokens { rest: sql }.peekable();
+        let Some(Token::Word(first)) = tokens.next() else { return Self::Session };
+        if !is("WITH", first) {
+            return Self::of_keyword(first);
+        }
+        // The statement itself comes later; `replace(…)` is a function.
+        while let Some(token) = tokens.next() {
+            if let Token::Word(word) = token
+                && CHANGING.iter().any(|keyword| is(keyword, word))
+                && tokens.peek() != Some(&Token::Symbol('('))
+            {
+                return Self::Change;
+            }
+        }
+        Self::Read
+    }
+
+    /// Whether a call with this access may run the statement.
+    pub(super) fn is_permitted(self, access: Access) -> bool {
+        match (self, access) {
+            (Self::Read, _) | (Self::Change | Self::Define, Access::Write) => true,
+            (Self::Change | Self::Define, Access::Read) | (Self::Session, _) => false,
+        }
+    }
+
+    fn of_keyword(keyword: &str) -> Self {
         const READING: [&str; 4] = ["SELECT", "WITH", "VALUES", "EXPLAIN"];
         const DEFINING: [&str; 5] = ["CREATE", "DROP", "ALTER", "REINDEX", "ANALYZE"];
         let among = |keywords: &[&str]| keywords.iter().any(|known| is(known, keyword));
@@ -92,17 +73,6 @@ enum Token<'a> {
     Word(&'a str),
     Quoted,
     Symbol(char),
-}
-
-impl Token<'_> {
-    /// Whether a `*` after this means "all columns" and not a product or `count(*)`.
-    fn introduces_columns(self) -> bool {
-        match self {
-            Self::Symbol(symbol) => matches!(symbol, ',' | '.'),
-            Self::Word(word) => ["SELECT", "ALL", "DISTINCT", "RETURNING"].iter().any(|keyword| is(keyword, word)),
-            Self::Quoted => false,
-        }
-    }
 }
 
 /// The words and symbols of a text, without comments and what is in quotes.
@@ -167,31 +137,31 @@ mod tests {
     #[test]
     fn tells_what_a_statement_does() {
         let table = [
-            ("select 1", Verb::Read, false),
-            (" /* a */ -- b\n SELECT 1", Verb::Read, false),
-            ("VALUES (1)", Verb::Read, false),
-            ("EXPLAIN QUERY PLAN DELETE FROM t", Verb::Read, false),
-            ("WITH a AS (SELECT replace(x, 'a', 'b') FROM t) SELECT x FROM a", Verb::Read, false),
-            ("WITH a AS (SELECT 1) INSERT INTO t SELECT x FROM a", Verb::Change, false),
-            ("insert into t values (1)", Verb::Change, false),
-            ("REPLACE INTO t VALUES (1)", Verb::Change, false),
-            ("CREATE TABLE t (a)", Verb::Define, false),
-            ("ATTACH 'x' AS y", Verb::Session, false),
-            ("VACUUM INTO 'x'", Verb::Session, false),
-            ("PRAGMA query_only = 0", Verb::Session, false),
-            ("COMMIT", Verb::Session, false),
-            ("(SELECT 1)", Verb::Session, false),
-            ("", Verb::Session, false),
-            ("SELECT * FROM t", Verb::Read, true),
-            ("SELECT/**/* FROM t", Verb::Read, true),
-            ("SELECT a, t.* FROM t", Verb::Read, true),
-            ("SELECT a, * FROM t", Verb::Read, true),
-            ("SELECT DISTINCT * FROM t", Verb::Read, true),
-            ("DELETE FROM t RETURNING *", Verb::Change, true),
-            ("SELECT count(*), a * 2, 'SELECT *', \"x.*\" FROM t -- SELECT *", Verb::Read, false),
+            ("select 1", Verb::Read),
+            (" /* a */ -- b\n SELECT 1", Verb::Read),
+            ("VALUES (1)", Verb::Read),
+            ("EXPLAIN QUERY PLAN DELETE FROM t", Verb::Read),
+            ("WITH a AS (SELECT replace(x, 'a', 'b') FROM t) SELECT x FROM a", Verb::Read),
+            ("WITH a AS (SELECT 1) INSERT INTO t SELECT x FROM a", Verb::Change),
+            ("insert into t values (1)", Verb::Change),
+            ("REPLACE INTO t VALUES (1)", Verb::Change),
+            ("CREATE TABLE t (a)", Verb::Define),
+            ("ATTACH 'x' AS y", Verb::Session),
+            ("VACUUM INTO 'x'", Verb::Session),
+            ("PRAGMA query_only = 0", Verb::Session),
+            ("COMMIT", Verb::Session),
+            ("(SELECT 1)", Verb::Session),
+            ("", Verb::Session),
+            ("SELECT * FROM t", Verb::Read),
+            ("SELECT/**/* FROM t", Verb::Read),
+            ("SELECT a, t.* FROM t", Verb::Read),
+            ("SELECT a, * FROM t", Verb::Read),
+            ("SELECT DISTINCT * FROM t", Verb::Read),
+            ("DELETE FROM t RETURNING *", Verb::Change),
+            ("SELECT count(*), a * 2, 'SELECT *', \"x.*\" FROM t -- SELECT *", Verb::Read),
         ];
-        for (sql, verb, has_star) in table {
-            assert_eq!(Facts::of(sql), Facts { verb, has_star }, "{sql}");
+        for (sql, verb) in table {
+            assert_eq!(Verb::of(sql), verb, "{sql}");
         }
     }
 }

@@ -224,3 +224,16 @@ async fn a_database_in_a_folder_that_cannot_be_written_is_read() {
         println!("skipped: this user may write everywhere");
     }
 }
+
+/// A statement that was quick runs where it was asked for; one that turns out not to be begins again
+/// on a thread that may wait, and nobody sees a difference.
+#[tokio::test]
+async fn a_quick_statement_may_be_slow_the_next_time() {
+    let database = Database::new(BOOKS).pool(1, SOON).open();
+    let count = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :n) \
+                 SELECT count(*) AS n FROM c";
+    for n in [1, 2, 3, 2_000_000, 4, 2_000_000, 5] {
+        let rows = call(count, json!({ "n": n })).rows(&database).await;
+        assert_eq!(rows, format!(r#"[{{"n":{n}}}]"#));
+    }
+}

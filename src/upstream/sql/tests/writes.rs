@@ -152,6 +152,27 @@ async fn reads_cannot_write() {
 }
 
 #[tokio::test]
+async fn the_engine_asks_before_it_compiles() {
+    let database = Database::new(BOOKS).open();
+    let kind = "source `db` does not run statements of this kind";
+    let table = [
+        ("SELECT load_extension('x')", Access::Read, Err("the database refused the statement")),
+        ("SELECT load_extension('x')", Access::Write, Err("the database refused the statement")),
+        ("SELECT * FROM pragma_query_only", Access::Read, Err(kind)),
+        ("SELECT * FROM pragma_query_only", Access::Write, Err(kind)),
+        ("SELECT name FROM pragma_table_info('authors')", Access::Read, Ok(r#"[{"name":"id"},{"name":"name"}]"#)),
+        ("CREATE VIRTUAL TABLE words USING fts5(word)", Access::Write, Ok("[]")),
+    ];
+    for (sql, access, expected) in table {
+        let mut call = call(sql, json!({}));
+        call.access = access;
+        let given = call.on(&database).await.map(|answer| String::from_utf8(answer.rows).unwrap());
+        let given = given.map_err(|error| error.public().to_owned());
+        assert_eq!(given, expected.map(str::to_owned).map_err(str::to_owned), "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn memory_is_one_database_for_reads_and_writes() {
     let database = Database::new(BOOKS);
     let seed = database.folder.path().join("seed.sql");
