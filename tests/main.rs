@@ -11,6 +11,7 @@ mod generated;
 mod hostile;
 mod one_language;
 mod rest;
+mod rest_requests;
 mod rmcp_client;
 mod serve;
 mod sql;

@@ -24,7 +24,8 @@ impl Dice {
     }
 }
 
-const TEXTS: [&str; 22] = [
+const TEXTS: [&str; 23] = [
+    "text/csv",
     "shop",
     "",
     "10s",

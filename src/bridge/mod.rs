@@ -9,6 +9,7 @@
 //! - `x-expected`: what to call the value when something else stands there.
 //! - `x-secret`: a literal here is warned about.
 
+mod body;
 mod file;
 mod output;
 mod param;
@@ -21,10 +22,14 @@ mod steps;
 mod tool;
 mod units;
 
+pub use body::{Encoding, Graphql, LongPart, Part, TextBody};
 pub use file::{File, Instructions, Prompt, PromptMessage, Resource};
 pub use output::{Content, Convert, Field, Format, LongField, Output};
 pub use param::{Choices, Like, MirrorHeader, Nested, Param, ParamSpec, ParamType, Type};
-pub use rest::{ErrorWhen, Graphql, Operation as RestOperation, Paginate, Parse, Query, Style, StyledQuery};
+pub use rest::{
+    CsvReading, ErrorWhen, Operation as RestOperation, Paginate, Parse, ParseWith, Parsing, Query, Style, StyledQuery,
+    XmlReading,
+};
 pub use schema::json_schema;
 pub use server::{
     ApiKey, ApiKeys, Audit, Auth as ServerAuth, OauthServer, Passthrough as ServerPassthrough, RateLimits, Scope,

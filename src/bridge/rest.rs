@@ -3,7 +3,9 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::{Graphql, Part, TextBody};
 
 /// One request to a REST source.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,28 +33,30 @@ pub struct Operation {
     /// Headers. Only these and the source's are sent.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
+    /// Cookies: names with their values, which hold neither blanks nor `"` `,` `;` `\\`.
+    #[serde(default)]
+    pub cookies: IndexMap<String, String>,
     /// A JSON body: a tree with `{{x}}` in its leaves. `"{{args}}"` is every argument not placed elsewhere.
     pub json: Option<Value>,
-    /// A form body.
-    #[schemars(extend("x-not-yet" = true))]
-    pub form: Option<Map<String, Value>>,
-    /// A multipart body.
-    #[schemars(extend("x-not-yet" = true))]
-    pub multipart: Option<Map<String, Value>>,
+    /// A form body. A mapping inside is written as `a[b]=…`, lists repeat their name; `{ value, style }` as in
+    /// `query` says otherwise. `"{{args}}"` is every argument not placed elsewhere.
+    #[schemars(extend("type" = ["object", "string"], "additionalProperties" = true))]
+    pub form: Option<Value>,
+    /// A multipart body: texts, and files with a `filename`.
+    pub multipart: Option<IndexMap<String, Part>>,
     /// A text body.
-    #[schemars(extend("x-not-yet" = true))]
-    pub text: Option<Map<String, Value>>,
-    /// A GraphQL request.
-    #[schemars(extend("x-not-yet" = true))]
+    pub text: Option<TextBody>,
+    /// A GraphQL request. Errors in its answer make the result an error.
     pub graphql: Option<Graphql>,
     /// How the answer is read. Default: `auto`, by its content type.
-    pub parse: Option<Parse>,
+    pub parse: Option<Parsing>,
     /// The statuses that are not errors: numbers and classes such as `2xx`. Default: `2xx`.
     pub success: Option<Vec<Value>>,
     /// An answer that is an error although its status is not.
     #[schemars(extend("x-not-yet" = true))]
     pub error_when: Option<ErrorWhen>,
-    /// What the model is told for a status, as a template: `404: "There is no order {{id}}."`
+    /// What the model is told for a status, as a template: `404: "There is no order {{id}}."` The template can name
+    /// `status` and `body`, which is the answer where it is JSON.
     #[serde(default)]
     pub errors: IndexMap<String, String>,
     /// The header that makes a repeated request harmless.
@@ -79,45 +83,51 @@ pub enum Query {
 pub struct StyledQuery {
     /// The value.
     pub value: Value,
-    /// How a list or mapping is written. Default: `form`.
+    /// How a list or mapping is written. Default: `form`, which is for lists; a mapping needs a style.
     pub style: Option<Style>,
-    /// Whether every item is a parameter of its own. Default: true; false joins them with commas.
+    /// With `form`: whether every item or member is a parameter of its own. Default: true; false joins them with
+    /// commas.
     pub explode: Option<bool>,
 }
 
-/// How a list or mapping is written in a query.
+/// How a list or mapping is written in a query or form.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[schemars(inline)]
 pub enum Style {
-    /// `a=1&a=2`, or `a=1,2` with `explode: false`.
+    /// `a=1&a=2`, or `a=1,2` with `explode: false`. A mapping: `x=1&y=2`, or `a=x,1,y,2`.
     #[serde(rename = "form")]
     Form,
     /// `a=1%202`
     #[serde(rename = "spaceDelimited")]
-    #[schemars(extend("x-not-yet" = true))]
     SpaceDelimited,
     /// `a=1|2`
     #[serde(rename = "pipeDelimited")]
-    #[schemars(extend("x-not-yet" = true))]
     PipeDelimited,
-    /// `a[x]=1&a[y]=2`
+    /// `a[x]=1&a[y]=2`; lists inside repeat their name, those of mappings are numbered: `a[x][0][y]=1`.
     #[serde(rename = "deepObject")]
-    #[schemars(extend("x-not-yet" = true))]
     DeepObject,
-    /// `a[]=1&a[]=2`
+    /// `a[]=1&a[]=2`, and mappings as `deepObject` does.
     #[serde(rename = "brackets")]
-    #[schemars(extend("x-not-yet" = true))]
     Brackets,
     /// The value as JSON.
     #[serde(rename = "json")]
-    #[schemars(extend("x-not-yet" = true))]
     Json,
+}
+
+/// How an answer is read: a word, or a mapping for what needs more than one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Parsing {
+    /// A word.
+    As(Parse),
+    /// With settings.
+    #[schemars(extend("x-not-yet" = true))]
+    With(ParseWith),
 }
 
 /// How an answer is read.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-#[schemars(inline)]
 pub enum Parse {
     /// By its content type.
     Auto,
@@ -125,21 +135,53 @@ pub enum Parse {
     Json,
     /// As text, whatever its content type.
     Text,
-    /// As XML.
+    /// As XML: an element is a mapping of its attributes (`@name`), its elements and its text (`#text`), or just its
+    /// text when it has nothing else; elements of one name are a list.
     #[schemars(extend("x-not-yet" = true))]
     Xml,
-    /// As comma-separated values.
+    /// As comma-separated values: a list of mappings from the names in the first line to texts.
     #[schemars(extend("x-not-yet" = true))]
     Csv,
-    /// As one JSON value a line.
+    /// As one JSON value a line, or as the data of server-sent events: a list.
     #[schemars(extend("x-not-yet" = true))]
     Ndjson,
     /// As a page, of which the text is kept.
     #[schemars(extend("x-not-yet" = true))]
     Html,
-    /// As bytes.
+    /// As bytes: a picture, a sound or a file.
     #[schemars(extend("x-not-yet" = true))]
     Binary,
+}
+
+/// How an answer is read, with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["xml", "csv"]))]
+pub struct ParseWith {
+    /// As XML.
+    #[schemars(extend("x-not-yet" = true))]
+    pub xml: Option<XmlReading>,
+    /// As comma-separated values.
+    #[schemars(extend("x-not-yet" = true))]
+    pub csv: Option<CsvReading>,
+}
+
+/// How XML is read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct XmlReading {
+    /// Names of elements that are lists, also where only one of them is there.
+    pub lists: Vec<String>,
+}
+
+/// How comma-separated values are read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CsvReading {
+    /// What stands between values, one character. Default: `,`.
+    pub delimiter: Option<String>,
+    /// Names of the columns, for values without a line of names.
+    pub columns: Option<Vec<String>>,
 }
 
 /// An answer that is an error although its status is not.
@@ -152,17 +194,6 @@ pub struct ErrorWhen {
     pub equals: Option<Value>,
     /// Whether finding anything means an error.
     pub exists: Option<bool>,
-}
-
-/// A GraphQL request.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Graphql {
-    /// The document.
-    pub query: String,
-    /// Its variables.
-    #[serde(default)]
-    pub variables: Map<String, Value>,
 }
 
 /// How further pages are found.

@@ -5,12 +5,15 @@
 
 mod access;
 mod admission;
+mod body;
 mod context;
+mod graphql;
 mod inserted;
 mod live;
 mod names;
 mod output;
 mod output_schema;
+mod parameters;
 mod params;
 mod path;
 mod rest;

@@ -3,16 +3,18 @@
 use serde_json::Value;
 
 use super::{
+    body,
     context::Context,
+    parameters,
     params::{Params, Presence},
     path,
     source::{Kind, Sources},
     templates::{self, Stage},
 };
 use crate::{
-    bridge::{Parse as WrittenParse, Query, RestOperation},
+    bridge::{Parse as WrittenParse, Parsing, RestOperation},
     diag::{Code, Diagnostic},
-    plan::rest::{ListStyle, Method, Parse, QueryParam, Request, StatusRange},
+    plan::rest::{Body, Method, Parse, Request, StatusRange},
     template::{Text, Tree},
     text::Span,
     yaml::Pointer,
@@ -49,34 +51,31 @@ pub(super) fn build(
     let source = sources.find(operation.source.as_deref(), Kind::Rest, at, context);
     let path = path::compile(written, params, &at.at(keyword), context);
     let mut used: Vec<String> = path.as_ref().map(path::used).unwrap_or_default();
-    let query = query(operation, source.map_or(&[][..], |it| &it.fixed_query), params, at, context);
-    let headers = headers(operation, params, at, context);
+    let fixed = source.map_or(&[][..], |it| &it.fixed_query);
+    let query = parameters::query(&operation.query, fixed, params, &at.at("query"), context);
+    let fixed = source.map_or(&[][..], |it| &it.fixed_headers);
+    let headers = headers(operation, fixed, params, at, context);
+    let cookies = cookies(operation, params, at, context);
     used.extend(query.iter().flat_map(|param| names(&param.value)));
-    used.extend(headers.iter().flat_map(|(_, value)| names(value)));
-    let body = operation.json.as_ref().and_then(|json| {
-        let at = at.at("json");
-        if method.is_safe() {
-            context.push(Diagnostic::error(
-                Code::Body,
-                context.key(&at),
-                format!("a {} request has no body", method.as_str()),
-            ));
-        }
-        templates::tree(json, Stage::Request, params, &at, context)
-    });
+    used.extend(headers.iter().chain(&cookies).flat_map(|(_, value)| names(value)));
+    let body = body::build(operation, method, params, at, context);
     let mut placed = used.clone();
     placed.extend(params.declared.iter().filter(|it| it.presence == Presence::Bound).map(|it| it.name.clone()));
-    used.extend(body.iter().flat_map(names));
+    used.extend(body.iter().flat_map(Body::trees).flat_map(names));
+    if let Some(Body::Text { template, .. }) = &body {
+        used.extend(template.variables().iter().filter_map(|it| it.path.first().cloned()));
+    }
     let success = success(operation, at, context);
     let errors = errors(operation, params, at, context);
     used.extend(errors.iter().flat_map(|(_, text)| text.variables().iter().filter_map(|it| it.path.first().cloned())));
     advise_on_unused(params, &used, &at.above(), context);
     let parse = match operation.parse {
-        Some(WrittenParse::Json) => Parse::Json,
-        Some(WrittenParse::Text) => Parse::Text,
+        Some(Parsing::As(WrittenParse::Json)) => Parse::Json,
+        Some(Parsing::As(WrittenParse::Text)) => Parse::Text,
         _ => Parse::Auto,
     };
-    Some(Request { source: source?.id, method, path: path?, query, headers, body, parse, success, errors, placed })
+    let (source, path) = (source?.id, path?);
+    Some(Request { source, method, path, query, headers, cookies, body, parse, success, errors, placed })
 }
 
 fn method_of(operation: &RestOperation) -> Option<(Method, &'static str, &str)> {
@@ -91,61 +90,78 @@ fn method_of(operation: &RestOperation) -> Option<(Method, &'static str, &str)> 
     all.into_iter().find_map(|(method, keyword, path)| Some((method, keyword, path.as_deref()?)))
 }
 
-fn query(
+fn headers(
     operation: &RestOperation,
     fixed: &[String],
     params: &Params,
     at: &Pointer,
     context: &mut Context<'_>,
-) -> Vec<QueryParam> {
-    let mut all = Vec::new();
-    for (name, written) in &operation.query {
-        let at = at.at("query").at(name);
-        if fixed.contains(name) {
-            let message = format!("the source fixes `{name}`: a tool cannot set it");
-            context.push(Diagnostic::error(Code::QueryFixed, context.key(&at), message));
-        }
-        let (value, at, list) = match written {
-            Query::Plain(value) => (value, at, ListStyle::Repeated),
-            Query::Styled(styled) => {
-                let list = if styled.explode == Some(false) { ListStyle::Commas } else { ListStyle::Repeated };
-                (&styled.value, at.at("value"), list)
-            }
-        };
-        if let Some(value) = templates::tree(value, Stage::Request, params, &at, context) {
-            all.push(QueryParam { name: name.clone(), value, list });
-        }
-    }
-    all
-}
-
-fn headers(operation: &RestOperation, params: &Params, at: &Pointer, context: &mut Context<'_>) -> Vec<(String, Tree)> {
+) -> Vec<(String, Tree)> {
     let mut all = Vec::new();
     for (name, value) in &operation.headers {
         let at = at.at("headers").at(name);
         let fine = header_name(name, HeaderUse::Tool, &at, context);
         header_text(value, &at, context);
         let tree = templates::tree(&Value::String(value.clone()), Stage::Request, params, &at, context);
-        if let (true, Some(tree)) = (fine, tree) {
-            all.push((name.to_ascii_lowercase(), tree));
+        let (true, Some(tree)) = (fine, tree) else { continue };
+        let lower = name.to_ascii_lowercase();
+        let reason = match lower.as_str() {
+            _ if tree.is_constant() => None,
+            "content-type" | "content-encoding" => Some("says how the body is read"),
+            _ if fixed.contains(&lower) => Some("is fixed by the source"),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            let message = format!("`{name}` {reason}: no argument can stand in it");
+            context.push(Diagnostic::error(Code::Header, context.value(&at), message));
         }
+        all.push((lower, tree));
     }
     all
+}
+
+fn cookies(operation: &RestOperation, params: &Params, at: &Pointer, context: &mut Context<'_>) -> Vec<(String, Tree)> {
+    let mut all = Vec::new();
+    for (name, value) in &operation.cookies {
+        let at = at.at("cookies").at(name);
+        if !is_token(name) {
+            let span = context.key(&at);
+            context.push(Diagnostic::error(Code::Cookie, span, format!("`{name}` cannot be the name of a cookie")));
+        }
+        let tree = templates::tree(&Value::String(value.clone()), Stage::Request, params, &at, context);
+        if let Some(Tree::Literal(_)) = &tree
+            && !value.bytes().all(is_cookie_octet)
+        {
+            let fault = Diagnostic::error(Code::Cookie, context.value(&at), "a cookie cannot have this value");
+            context.push(fault.help("it holds visible ASCII characters without blanks, `\"`, `,`, `;` and `\\`"));
+        }
+        all.extend(tree.map(|tree| (name.clone(), tree)));
+    }
+    all
+}
+
+/// RFC 6265 §4.1.1.
+const fn is_cookie_octet(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E)
+}
+
+/// A token of RFC 9110 §5.6.2.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it))
 }
 
 /// Whether a header may be set by this kind of writer; a fault otherwise.
 pub(super) fn header_name(name: &str, by: HeaderUse, at: &Pointer, context: &mut Context<'_>) -> bool {
     let lower = name.to_ascii_lowercase();
-    let token =
-        !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it));
-    let message = if !token {
+    let message = if !is_token(name) {
         format!("`{name}` cannot be the name of a header")
     } else if CONNECTION.contains(&lower.as_str()) {
         format!("`{name}` belongs to the connection and cannot be set")
     } else if FORGED.iter().any(|forged| lower.starts_with(forged)) {
         format!("`{name}` would make the request pass for another one: it cannot be set")
     } else if by != HeaderUse::Credential && CREDENTIAL.contains(&lower.as_str()) {
-        format!("`{name}` says who is asking: it can only be set by the source's `auth`")
+        let instead = if lower == "cookie" { "by `cookies`" } else { "by the source's `auth`" };
+        format!("`{name}` says who is asking: it can only be set {instead}")
     } else {
         return true;
     };

@@ -59,6 +59,8 @@ pub(super) struct Known {
     pub(super) timeout: Duration,
     /// Names of the fixed query parameters of a REST source.
     pub(super) fixed_query: Vec<String>,
+    /// Names of its fixed headers, in lower case.
+    pub(super) fixed_headers: Vec<String>,
     pub(super) max_rows: usize,
     pub(super) writable: bool,
     /// The caller's header that is passed on.
@@ -196,6 +198,7 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
                     _ => None,
                 })
                 .collect(),
+            fixed_headers: rest.headers.iter().map(|(name, _)| name.clone()).collect(),
             max_rows: MAX_ROWS,
             writable: true,
             passthrough: match &rest.auth {
@@ -208,6 +211,7 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
             kind: Kind::Sql,
             timeout: sql.statement_timeout + sql.pool.acquire_timeout,
             fixed_query: Vec::new(),
+            fixed_headers: Vec::new(),
             max_rows: sql.max_rows,
             writable: !sql.read_only,
             passthrough: None,

@@ -51,10 +51,21 @@ pub(super) fn text(
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Option<Text> {
+    escaped(source, (stage, Escape::None), params, at, context)
+}
+
+/// Compiles a text template for a place where values are escaped. `None` after a fault.
+pub(super) fn escaped(
+    source: &str,
+    (stage, escape): (Stage, Escape),
+    params: &Params,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Option<Text> {
     if !is_plain(source, Language::Template, at, context) {
         return None;
     }
-    match Text::compile(source, Escape::None) {
+    match Text::compile(source, escape) {
         Ok(text) => {
             variables(text.variables(), stage, params, at, context);
             if stage == Stage::Request {

@@ -111,9 +111,9 @@ fn advise_on_words(name: &str, written: &Written, at: &Pointer, context: &mut Co
 fn derived(operation: &Operation) -> Annotations {
     match operation {
         Operation::Rest(request) => Annotations {
-            read_only: request.method.is_safe(),
-            destructive: !request.method.is_safe() && request.method != crate::plan::rest::Method::Post,
-            idempotent: request.method.is_idempotent(),
+            read_only: request.reads(),
+            destructive: !request.reads() && request.method != crate::plan::rest::Method::Post,
+            idempotent: request.reads() || request.method.is_idempotent(),
             open_world: true,
         },
         Operation::Sql(query) => {

@@ -125,6 +125,14 @@ codes! {
     Body = "MB0508",
     /// A query parameter that is fixed elsewhere.
     QueryFixed = "MB0509",
+    /// A style that a value cannot be written in.
+    Style = "MB0510",
+    /// A cookie that cannot be set.
+    Cookie = "MB0511",
+    /// A GraphQL document that cannot be sent.
+    Graphql = "MB0512",
+    /// A part of a multipart body that cannot be made.
+    Part = "MB0513",
 
     /// A placeholder without a param.
     SqlPlaceholder = "MB0601",

@@ -1,5 +1,9 @@
 //! Floor 3. A REST request as it is built: every part compiled, nothing joined from strings.
 
+mod body;
+
+pub use body::{Body, Effect, Encoding, Form, Graphql, Parameter, Part, Separator, Style};
+
 use super::SourceId;
 use crate::template::{Text, Tree};
 
@@ -13,11 +17,13 @@ pub struct Request {
     /// The path below the base.
     pub path: PathTemplate,
     /// Query parameters, in the author's order.
-    pub query: Vec<QueryParam>,
+    pub query: Vec<Parameter>,
     /// Headers: lower-case names with their values.
     pub headers: Vec<(String, Tree)>,
-    /// The JSON body.
-    pub body: Option<Tree>,
+    /// Cookies: names with their values.
+    pub cookies: Vec<(String, Tree)>,
+    /// The body.
+    pub body: Option<Body>,
     /// How the answer is read.
     pub parse: Parse,
     /// The statuses that are not errors.
@@ -26,6 +32,17 @@ pub struct Request {
     pub errors: Vec<(StatusRange, Text)>,
     /// Params that `args` leaves out, because they are placed elsewhere or hidden.
     pub placed: Vec<String>,
+}
+
+impl Request {
+    /// Whether the request only reads: by its method, or because it is a GraphQL query.
+    #[must_use]
+    pub const fn reads(&self) -> bool {
+        match &self.body {
+            Some(Body::Graphql(graphql)) => matches!(graphql.effect, Effect::Reads),
+            _ => self.method.is_safe(),
+        }
+    }
 }
 
 /// The methods a tool can use.
@@ -97,26 +114,6 @@ pub enum Piece {
     Literal(String),
     /// The value of a param.
     Param(String),
-}
-
-/// A query parameter.
-#[derive(Debug)]
-pub struct QueryParam {
-    /// Its name.
-    pub name: String,
-    /// Its value; absent and null values are not sent.
-    pub value: Tree,
-    /// How a list is written.
-    pub list: ListStyle,
-}
-
-/// How a list is written in a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListStyle {
-    /// `a=1&a=2`
-    Repeated,
-    /// `a=1,2`
-    Commas,
 }
 
 /// How an answer is read.

@@ -67,7 +67,7 @@ impl Tool {
     #[must_use]
     pub fn writes(&self) -> bool {
         match &self.operation {
-            Operation::Rest(request) => !request.method.is_safe(),
+            Operation::Rest(request) => !request.reads(),
             Operation::Sql(query) => query.access == sql::Access::Write,
         }
     }

@@ -190,9 +190,9 @@ impl Walk<'_> {
         let name = name.as_name().unwrap_or_default().to_owned();
         self.helper(&name, &params, &hash, tag)?;
         // A `json` helper in a JSON place is that place's own notation already.
-        let escape = match self.escape {
-            Escape::Json if name == "json" => Escape::None,
-            escape => escape,
+        let escape = match (self.escape, name.as_str()) {
+            (Escape::Json, "json") | (Escape::Xml, "xml") | (Escape::UrlQuery, "url") => Escape::None,
+            (escape, _) => escape,
         };
         let inner = Subexpression::new(Parameter::Name(name), params, hash);
         Ok(call(helpers::printer(escape), vec![Parameter::Subexpression(inner)]))

@@ -55,6 +55,9 @@ const ANY: usize = 64;
 
 static HELPERS: &[Helper] = &[
     Helper { name: "json", usage: "{{json value}}", takes: 1..=1, run: json },
+    Helper { name: "xml", usage: "{{xml value}}", takes: 1..=1, run: |given| escaped(given, print::in_xml) },
+    Helper { name: "url", usage: "{{url value}}", takes: 1..=1, run: |given| escaped(given, print::percent_encoded) },
+    Helper { name: "csv", usage: "{{csv value}}", takes: 1..=1, run: |given| escaped(given, print::in_csv) },
     Helper { name: "date", usage: "{{date time \"%d %B %Y\"}}", takes: 1..=2, run: date },
     Helper { name: "number", usage: "{{number value 2}}", takes: 1..=2, run: number },
     Helper { name: "truncate", usage: "{{truncate text 80}}", takes: 2..=2, run: truncate },
@@ -85,7 +88,7 @@ static ENGINE: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
     for helper in HELPERS {
         engine.register_helper(helper.name, Box::new(Pure(helper)));
     }
-    for escape in [Escape::None, Escape::UrlQuery, Escape::Json] {
+    for escape in [Escape::None, Escape::UrlQuery, Escape::Json, Escape::Xml] {
         engine.register_helper(printer(escape), Box::new(Print(Some(escape))));
     }
     engine.register_helper(NEED, Box::new(Print(None)));
@@ -104,6 +107,7 @@ pub(super) const fn printer(escape: Escape) -> &'static str {
         Escape::None => "#print",
         Escape::UrlQuery => "#print-url",
         Escape::Json => "#print-json",
+        Escape::Xml => "#print-xml",
     }
 }
 
@@ -225,6 +229,10 @@ fn text(text: String) -> Answer {
 
 fn json(given: &Arguments<'_>) -> Answer {
     text(at(given, 0).unwrap_or(&Value::Null).to_string())
+}
+
+fn escaped(given: &Arguments<'_>, escape: fn(&str) -> String) -> Answer {
+    text(at(given, 0).map(|value| escape(&plain(value))).unwrap_or_default())
 }
 
 fn date(given: &Arguments<'_>) -> Answer {

@@ -15,6 +15,8 @@ pub enum Escape {
     UrlQuery,
     /// JSON: a string is escaped for a place between quotes, any other value is JSON itself.
     Json,
+    /// XML and HTML: for texts between tags and values in quotes. What XML has no character for is replaced.
+    Xml,
 }
 
 /// Appends text unless that would pass the limit.
@@ -38,6 +40,7 @@ pub(super) fn append_value(out: &mut String, value: &Value, escape: Escape) -> R
             append(out, inner.unwrap_or(&quoted))
         }
         (Escape::Json, _) => append(out, &value.to_string()),
+        (Escape::Xml, _) => append(out, &in_xml(&plain(value))),
     }
 }
 
@@ -50,7 +53,34 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-fn percent_encoded(text: &str) -> String {
+/// A text as it stands between tags and in quotes of XML 1.0.
+pub(super) fn in_xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' | '\n' | '\r' => out.push(character),
+            // What XML 1.0 cannot hold in any spelling (section 2.2).
+            '\0'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => out.push('\u{FFFD}'),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// A text as a cell of comma-separated values (RFC 4180).
+pub(super) fn in_csv(text: &str) -> String {
+    if text.contains([',', ';', '\t', '"', '\n', '\r']) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text.to_owned()
+}
+
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -71,6 +101,17 @@ mod tests {
 
     #[test]
     fn every_place_escapes_in_its_own_way() {
+        for (value, xml) in [
+            (json!("a < b & \"c\" > 'd'"), "a &lt; b &amp; &quot;c&quot; &gt; &#39;d&#39;"),
+            (json!("]]><!--"), "]]&gt;&lt;!--"),
+            (json!("a\u{0}\u{1f}b\n"), "a\u{FFFD}\u{FFFD}b\n"),
+            (json!(7), "7"),
+            (json!(null), ""),
+        ] {
+            let mut out = String::new();
+            append_value(&mut out, &value, Escape::Xml).unwrap();
+            assert_eq!(out, xml, "{value}");
+        }
         for (value, none, url, inside_json) in [
             (json!("a b"), "a b", "a%20b", "a b"),
             (json!("ä/\"\n"), "ä/\"\n", "%C3%A4%2F%22%0A", "ä/\\\"\\n"),

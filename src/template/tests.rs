@@ -110,6 +110,9 @@ fn every_place_has_its_escaping_with_and_without_the_engine() {
             "{\"n\":\"a b/ü \\\"\",\"i\":7,\"z\":null}",
         ),
         ("{{json name}}{{#if yes}}{{nothing}}{{/if}}", Escape::Json, "\"Ada <b>\"null"),
+        ("<q a=\"{{name}}\">{{xml name}}</q>", Escape::Xml, "<q a=\"Ada &lt;b&gt;\">Ada &lt;b&gt;</q>"),
+        ("{{url url}}", Escape::UrlQuery, "a%20b%2F%C3%BC"),
+        ("{{xml name}},{{csv tags}}", Escape::None, "Ada &lt;b&gt;,\"[\"\"x\"\",\"\"y\"\"]\""),
     ] {
         let text = Text::compile(source, escape).unwrap();
         assert_eq!(text.render(&scope()).as_deref(), Ok(expected), "{source}");

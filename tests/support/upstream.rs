@@ -26,7 +26,10 @@ pub(crate) struct Seen {
     /// Path and query.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
+    /// The body as text; what is no UTF-8 is replaced.
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Seen {
@@ -88,6 +91,7 @@ async fn note(memory: &Memory, request: Request) -> Seen {
         target: head.uri.path_and_query().map_or(String::new(), ToString::to_string),
         headers: head.headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body.to_vec(),
     };
     memory.0.lock().expect("no panic holds it").push(seen.clone());
     seen

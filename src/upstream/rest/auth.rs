@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
-use super::{RestCall, request::append_pair};
+use super::{RestCall, pairs::append_pair};
 use crate::{
     plan::Auth,
     secret::{Secret, SecretId, Vault},

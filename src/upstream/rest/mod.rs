@@ -5,7 +5,9 @@ mod auth;
 mod body;
 mod explain;
 mod lane;
+mod pairs;
 mod path;
+mod payload;
 mod request;
 
 use std::fmt;
@@ -82,7 +84,7 @@ impl RestUpstream {
         let _permit = self.permit(call.deadline).await?;
         let exchange = async {
             let mut sent = self.lane.send(built).await;
-            if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Unsent) && request.method.is_safe() {
+            if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Unsent) && request.reads() {
                 sent = self.lane.send(self.frame.build(request, call)?).await;
             }
             let reply = sent.map_err(|fault| self.broken(request, fault))?;
@@ -169,7 +171,7 @@ impl RestUpstream {
 
     /// A failure after the request may have been acted on: a model that is not told so repeats it.
     fn after_sending(&self, class: FailureClass, what: &str, request: &plan::rest::Request) -> UpstreamError {
-        if request.method.is_safe() {
+        if request.reads() {
             return self.failure(class, what);
         }
         let told =

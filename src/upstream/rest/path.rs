@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
-use super::request::scalar;
+use super::pairs::scalar;
 use crate::{
     plan::rest::{PathTemplate, Piece, Segment},
     template::Scope,

@@ -6,24 +6,21 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
+    header::{ACCEPT, CONTENT_TYPE, COOKIE, USER_AGENT},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use url::Url;
 
-use super::{RestCall, auth::Signer, path};
+use super::{
+    RestCall,
+    auth::Signer,
+    pairs::{self, append_pair, scalar, separate},
+    path, payload,
+};
 use crate::{
-    plan::{
-        self, RestSource,
-        rest::{ListStyle, Method, QueryParam},
-    },
+    plan::{self, RestSource, rest::Method},
     template::{RenderError, Scope},
     upstream::{FailureClass, UpstreamError},
 };
-
-/// What is encoded in names and values of a query: all but the unreserved characters of RFC 3986.
-const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Longest path and query of a request, in bytes. Common servers refuse more than 8 to 16 KiB.
 const MAX_TARGET: usize = 32 * 1024;
@@ -33,7 +30,6 @@ const MAX_HEADER: usize = 8 * 1024;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")));
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// One request as it is sent.
 pub(super) struct Outgoing {
@@ -89,9 +85,13 @@ impl Frame {
     /// [`FailureClass::Internal`] when the address would leave the base.
     pub(super) fn build(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Outgoing, UpstreamError> {
         let url = self.url(request, call.scope)?;
-        let body = body(request, call.scope)?;
-        let headers = self.headers(request, call, body.is_some())?;
-        Ok(Outgoing { method: method(request.method), url, headers, body: body.map(Bytes::from) })
+        let payload = request.body.as_ref().map(|body| payload::build(body, call.scope)).transpose()?;
+        let mut headers = self.headers(request, call)?;
+        let body = payload.map(|payload| {
+            headers.entry(CONTENT_TYPE).or_insert(payload.content_type);
+            payload.bytes
+        });
+        Ok(Outgoing { method: method(request.method), url, headers, body })
     }
 
     /// The address that every request is below, without a query.
@@ -109,7 +109,9 @@ impl Frame {
         let path = target.len();
         target.clear();
         for param in &request.query {
-            append_param(&mut target, param, scope)?;
+            let value = param.value.resolve(scope);
+            let value = value.map_err(|error| unresolved("query parameter", &param.name, &error))?;
+            pairs::append(&mut target, &param.name, &value.unwrap_or_default(), param.style)?;
         }
         for fixed in [self.query.as_str(), self.signer.query().unwrap_or("")] {
             if !fixed.is_empty() {
@@ -145,12 +147,7 @@ impl Frame {
             && below.bytes().filter(|byte| *byte == b'/').count() == segments.max(usize::from(self.prefix.is_empty()))
     }
 
-    fn headers(
-        &self,
-        request: &plan::rest::Request,
-        call: &RestCall<'_>,
-        has_body: bool,
-    ) -> Result<HeaderMap, UpstreamError> {
+    fn headers(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<HeaderMap, UpstreamError> {
         let mut headers = self.headers.clone();
         for (name, tree) in &request.headers {
             let value = tree.resolve(call.scope).map_err(|error| unresolved("header", name, &error))?;
@@ -161,8 +158,8 @@ impl Frame {
             };
             headers.insert(header_name(name)?, header_value(name, &text)?);
         }
-        if has_body {
-            headers.entry(CONTENT_TYPE).or_insert(JSON);
+        if let Some(cookies) = cookies(request, call.scope)? {
+            headers.insert(COOKIE, cookies);
         }
         self.signer.sign(&mut headers, call)?;
         Ok(headers)
@@ -180,72 +177,23 @@ fn method(method: Method) -> http::Method {
     }
 }
 
-/// The JSON body. One whose values are all absent is an empty object: a server that wants JSON
-/// refuses a request with nothing in it.
-fn body(request: &plan::rest::Request, scope: &dyn Scope) -> Result<Option<Vec<u8>>, UpstreamError> {
-    let Some(tree) = &request.body else { return Ok(None) };
-    let value = tree.resolve(scope).map_err(|error| unresolved("part", "json", &error))?;
-    let Some(value) = value else { return Ok(Some(b"{}".to_vec())) };
-    serde_json::to_vec(&value).map(Some).map_err(|error| internal("The body could not be written.").caused_by(error))
-}
-
-/// Appends a query parameter: absent and null values are not sent, an empty text is.
-fn append_param(out: &mut String, param: &QueryParam, scope: &dyn Scope) -> Result<(), UpstreamError> {
-    let value = param.value.resolve(scope).map_err(|error| unresolved("query parameter", &param.name, &error))?;
-    let Some(value) = value else { return Ok(()) };
-    let Value::Array(items) = &value else {
-        if !value.is_null() {
-            append_pair(out, &param.name, &text(&value));
-        }
-        return Ok(());
-    };
-    let mut items = items.iter().filter(|item| !item.is_null());
-    match param.list {
-        ListStyle::Repeated => items.for_each(|item| append_pair(out, &param.name, &text(item))),
-        ListStyle::Commas => {
-            let Some(first) = items.next() else { return Ok(()) };
-            append_pair(out, &param.name, &text(first));
-            for item in items {
-                out.push(',');
-                out.extend(utf8_percent_encode(&text(item), IN_QUERY));
-            }
-        }
+/// The cookies of a request in one header; `None` where none has a value.
+fn cookies(request: &plan::rest::Request, scope: &dyn Scope) -> Result<Option<HeaderValue>, UpstreamError> {
+    let mut line = String::new();
+    for (name, tree) in &request.cookies {
+        let value = tree.resolve(scope).map_err(|error| unresolved("cookie", name, &error))?;
+        let Some(value) = value.filter(|value| !value.is_null()) else { continue };
+        // RFC 6265 §4.1.1: with anything else a value could end its cookie and begin another one.
+        let octet = |byte: u8| matches!(byte, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E);
+        let Some(text) = scalar(&value).filter(|text| text.bytes().all(octet)) else {
+            let told =
+                format!("The cookie `{name}` holds visible ASCII characters without blanks, `\"`, `,`, `;` and `\\`.");
+            return Err(UpstreamError::new(FailureClass::Arguments, told));
+        };
+        let separator = if line.is_empty() { "" } else { "; " };
+        line.extend([separator, name, "=", &text]);
     }
-    Ok(())
-}
-
-/// Appends `name=value`, both encoded, and the `&` before it.
-pub(super) fn append_pair(out: &mut String, name: &str, value: &str) {
-    separate(out);
-    out.extend(utf8_percent_encode(name, IN_QUERY));
-    out.push('=');
-    out.extend(utf8_percent_encode(value, IN_QUERY));
-}
-
-fn separate(out: &mut String) {
-    if !out.is_empty() {
-        out.push('&');
-    }
-}
-
-/// A scalar as it is written in an address or a header: integers without exponent or `.0`.
-/// `None` for null, lists and objects.
-pub(super) fn scalar(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Bool(true) => Some(Cow::Borrowed("true")),
-        Value::Bool(false) => Some(Cow::Borrowed("false")),
-        Value::Number(number) => Some(Cow::Owned(match number.as_f64() {
-            // `Display` of a float never has an exponent, and whole ones have no fraction.
-            Some(float) if number.is_f64() => float.to_string(),
-            _ => number.to_string(),
-        })),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-fn text(value: &Value) -> Cow<'_, str> {
-    scalar(value).unwrap_or_else(|| Cow::Owned(value.to_string()))
+    if line.is_empty() { Ok(None) } else { header_value("cookie", &line).map(Some) }
 }
 
 /// Whether a header belongs to the connection or says who is asking, so that neither authors nor
@@ -285,25 +233,26 @@ fn header_value(name: &str, text: &str) -> Result<HeaderValue, UpstreamError> {
     })
 }
 
-fn unresolved(what: &str, name: &str, error: &RenderError) -> UpstreamError {
+pub(super) fn unresolved(what: &str, name: &str, error: &RenderError) -> UpstreamError {
     let told = format!("The {what} `{name}` of the request could not be built from these arguments.");
     UpstreamError::new(FailureClass::Arguments, told).caused_by(error)
 }
 
-fn internal(told: impl Into<Cow<'static, str>>) -> UpstreamError {
+pub(super) fn internal(told: impl Into<Cow<'static, str>>) -> UpstreamError {
     UpstreamError::new(FailureClass::Internal, told)
 }
+
 #[cfg(test)]
 mod tests {
     use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
-    use serde_json::Map;
+    use serde_json::{Map, Value};
 
     use super::*;
     use crate::{
         plan::{
             Auth, SourceId,
-            rest::{Parse, PathTemplate, Piece, Segment},
+            rest::{Parameter, Parse, PathTemplate, Piece, Segment, Style},
         },
         template::Tree,
     };
@@ -332,8 +281,9 @@ mod tests {
             source: SourceId(0),
             method: Method::Get,
             path: PathTemplate { segments, source: "/orders/n-{x}".into() },
-            query: vec![QueryParam { name: "x".into(), value, list: ListStyle::Repeated }],
+            query: vec![Parameter { name: "x".into(), value, style: Style::Repeated }],
             headers: Vec::new(),
+            cookies: Vec::new(),
             body: None,
             parse: Parse::Auto,
             success: Vec::new(),

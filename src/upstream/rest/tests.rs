@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     plan::{
         Auth, SourceId,
-        rest::{ListStyle, Method, Parse, PathTemplate, Piece, QueryParam, Request, Segment},
+        rest::{Body as Sent, Method, Parameter, Parse, PathTemplate, Piece, Request, Segment, Separator, Style},
     },
     secret::Secret,
     template::Tree,
@@ -44,6 +44,7 @@ fn get(segments: Vec<Segment>) -> Request {
         path: PathTemplate { segments, source: "/the/template".into() },
         query: Vec::new(),
         headers: Vec::new(),
+        cookies: Vec::new(),
         body: None,
         parse: Parse::Auto,
         success: Vec::new(),
@@ -64,8 +65,8 @@ fn tree(value: &Value) -> Tree {
     Tree::compile(value).unwrap()
 }
 
-fn query(name: &str, value: &Value, list: ListStyle) -> QueryParam {
-    QueryParam { name: name.into(), value: tree(value), list }
+fn query(name: &str, value: &Value, style: Style) -> Parameter {
+    Parameter { name: name.into(), value: tree(value), style }
 }
 
 fn scope(value: Value) -> Map<String, Value> {
@@ -190,7 +191,7 @@ async fn refused_values_are_never_sent_and_never_repeated() {
         assert!(error.public().contains("`x-trace`"), "{}", error.public());
     }
     let mut request = get(vec![literal("items")]);
-    request.query = vec![query("q", &json!("{{q}}"), ListStyle::Repeated)];
+    request.query = vec![query("q", &json!("{{q}}"), Style::Repeated)];
     let error = send(&source, &request, json!({ "q": "x".repeat(40_000) })).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Arguments);
     assert_eq!(server.count(), 0);
@@ -202,19 +203,19 @@ async fn queries_keep_the_authors_order_and_every_style() {
     let mut source = source(&server.address);
     source.query = vec![("api version".into(), "2".into())];
     for (value, list, given, expected) in [
-        (json!("{{x}}"), ListStyle::Repeated, json!("a b&c=d+e%"), "a%20b%26c%3Dd%2Be%25"),
-        (json!("{{x}}"), ListStyle::Repeated, json!(""), ""),
-        (json!("{{x}}"), ListStyle::Repeated, json!(5.0), "5"),
-        (json!("{{x}}"), ListStyle::Repeated, json!(1.5), "1.5"),
-        (json!("{{x}}"), ListStyle::Repeated, json!(false), "false"),
-        (json!("{{x}}"), ListStyle::Repeated, json!(["a", "b,c", null, 3]), "a&x=b%2Cc&x=3"),
-        (json!("{{x}}"), ListStyle::Commas, json!(["a", "b,c", null, 3]), "a,b%2Cc,3"),
-        (json!(["temperature_2m", "rain"]), ListStyle::Commas, json!(0), "temperature_2m,rain"),
-        (json!("{{x}}"), ListStyle::Commas, json!({"a": [1]}), "%7B%22a%22%3A%5B1%5D%7D"),
-        (json!("n={{x}}"), ListStyle::Repeated, json!("é"), "n%3D%C3%A9"),
+        (json!("{{x}}"), Style::Repeated, json!("a b&c=d+e%"), "a%20b%26c%3Dd%2Be%25"),
+        (json!("{{x}}"), Style::Repeated, json!(""), ""),
+        (json!("{{x}}"), Style::Repeated, json!(5.0), "5"),
+        (json!("{{x}}"), Style::Repeated, json!(1.5), "1.5"),
+        (json!("{{x}}"), Style::Repeated, json!(false), "false"),
+        (json!("{{x}}"), Style::Repeated, json!(["a", "b,c", null, 3]), "a&x=b%2Cc&x=3"),
+        (json!("{{x}}"), Style::Joined(Separator::Comma), json!(["a", "b,c", null, 3]), "a,b%2Cc,3"),
+        (json!(["temperature_2m", "rain"]), Style::Joined(Separator::Comma), json!(0), "temperature_2m,rain"),
+        (json!("{{x}}"), Style::Json, json!({"a": [1]}), "%7B%22a%22%3A%5B1%5D%7D"),
+        (json!("n={{x}}"), Style::Repeated, json!("é"), "n%3D%C3%A9"),
     ] {
         let mut request = get(vec![literal("a")]);
-        request.query = vec![query("z", &json!(1), ListStyle::Repeated), query("x", &value, list)];
+        request.query = vec![query("z", &json!(1), Style::Repeated), query("x", &value, list)];
         send(&source, &request, json!({ "x": given })).await.unwrap();
         assert_eq!(server.last().target, format!("/v1/a?z=1&x={expected}&api%20version=2"), "{value}");
     }
@@ -222,7 +223,7 @@ async fn queries_keep_the_authors_order_and_every_style() {
     for given in [json!({ "x": null }), json!({}), json!({ "x": [] }), json!({ "x": [null] })] {
         let mut request = get(vec![literal("a")]);
         let value = json!("{{x}}");
-        request.query = vec![query("x", &value, ListStyle::Repeated), query("y", &value, ListStyle::Commas)];
+        request.query = vec![query("x", &value, Style::Repeated), query("y", &value, Style::Joined(Separator::Comma))];
         send(&source, &request, given).await.unwrap();
         assert_eq!(server.last().target, "/v1/a");
     }
@@ -295,7 +296,7 @@ async fn bodies_are_json_unless_the_author_says_otherwise() {
     ] {
         let mut request = get(vec![literal("a")]);
         request.method = Method::Post;
-        request.body = Some(tree(&body));
+        request.body = Some(Sent::Json(tree(&body)));
         send(&source, &request, arguments.clone()).await.unwrap();
         let seen = server.last();
         assert_eq!(seen.body, expected);
@@ -330,7 +331,7 @@ async fn every_kind_of_credential_is_sent_in_its_own_way() {
     ] {
         let source = RestSource { auth, query: vec![("f".into(), "2".into())], ..source(&server.address) };
         let mut request = get(vec![literal("a")]);
-        request.query = vec![query("z", &json!(1), ListStyle::Repeated)];
+        request.query = vec![query("z", &json!(1), Style::Repeated)];
         // What an argument puts under the name of the key does not win.
         request.headers = vec![("x-api-key".into(), tree(&json!("{{forged}}")))];
         let forged =
