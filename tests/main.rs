@@ -14,6 +14,7 @@ mod rest;
 mod rest_requests;
 mod rmcp_client;
 mod serve;
+mod sessions;
 mod sql;
 mod support;
 mod tidy;

@@ -194,16 +194,16 @@ tools:
 async fn a_call_that_is_taken_back_ends_at_once() {
     let api = upstream().await;
     let server = serve(&[("slow.yaml", SLOW)], &[("API", &api.url())]).await;
-    let session = "0123456789abcdef0123456789abcdef";
-    let waiting = server.post(&call("wait", &json!({ "millis": 60_000 }))).header("mcp-session-id", session);
+    let [session, other] = [server.session("2025-06-18").await, server.session("2025-06-18").await];
+    let waiting = server.post(&call("wait", &json!({ "millis": 60_000 }))).header("mcp-session-id", &session);
     let waiting = spawn(waiting.send(server.address));
     until("the request", || !api.seen().is_empty()).await;
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
     // Another client's cancellation of the same id changes nothing.
-    let other = server.post(&cancel).header("mcp-session-id", "ffffffffffffffffffffffffffffffff");
+    let other = server.post(&cancel).header("mcp-session-id", &other);
     assert_eq!(other.send(server.address).await.status, 202);
     assert!(!waiting.is_finished());
-    assert_eq!(server.post(&cancel).header("mcp-session-id", session).send(server.address).await.status, 202);
+    assert_eq!(server.post(&cancel).header("mcp-session-id", &session).send(server.address).await.status, 202);
     let ended = waiting.await.expect("no panic");
     assert_eq!((ended.status, ended.body.as_str()), (202, ""));
 }

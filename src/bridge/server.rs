@@ -54,6 +54,9 @@ pub struct Server {
     /// Whether changed files are loaded again.
     #[schemars(extend("x-not-yet" = true))]
     pub reload: Option<bool>,
+    /// What session ids are signed with, from the environment: at least 32 characters, and the same for every replica.
+    #[schemars(with = "Option<String>", extend("x-secret" = true))]
+    pub signing_key: Option<Secret<String>>,
     /// How long calls under way are waited for when the server stops. Default: `10s`.
     pub shutdown_grace: Option<Duration>,
 }

@@ -9,11 +9,14 @@ use crate::{
     bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
     diag::{Code, Diagnostic},
     plan::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server},
+    secret::{Secret, SecretId},
     yaml::Pointer,
 };
 
 /// Shorter keys can be guessed (auth.md §4.8).
 const SHORTEST_KEY: usize = 20;
+/// The same for what everything is signed with.
+const SHORTEST_SIGNING_KEY: usize = 32;
 
 /// Builds the server's settings.
 pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
@@ -34,6 +37,9 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     }
     if let Some(grace) = written.shutdown_grace {
         server.shutdown_grace = grace.0;
+    }
+    if let Some(key) = &written.signing_key {
+        server.signing_key = long_enough(key, SHORTEST_SIGNING_KEY, &at.at("signing_key"), context);
     }
     if let Some(keys) = written.auth.as_ref().and_then(|auth| auth.api_keys.as_ref()) {
         server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
@@ -142,14 +148,17 @@ fn proof(key: &WrittenKey, at: &Pointer, context: &mut Context<'_>) -> Option<Ke
         }
         return Some(KeyProof::Digest(digest));
     }
-    let value = key.value.as_ref()?;
-    if value.expose().chars().count() < SHORTEST_KEY {
-        let span = context.value(&at.at("value"));
-        let message = format!("a key of fewer than {SHORTEST_KEY} characters can be guessed");
-        context.push(Diagnostic::error(Code::WeakKey, span, message).help("make one with `openssl rand -hex 24`"));
+    long_enough(key.value.as_ref()?, SHORTEST_KEY, &at.at("value"), context).map(KeyProof::Value)
+}
+
+fn long_enough(key: &Secret<String>, least: usize, at: &Pointer, context: &mut Context<'_>) -> Option<SecretId> {
+    if key.expose().chars().count() < least {
+        let message = format!("a key of fewer than {least} characters can be guessed");
+        let fault = Diagnostic::error(Code::WeakKey, context.value(at), message);
+        context.push(fault.help("make one with `openssl rand -hex 24`"));
         return None;
     }
-    Some(KeyProof::Value(context.store(value)))
+    Some(context.store(key))
 }
 
 /// With keys in `Authorization`, passing that header on would hand our own key to the upstream.

@@ -36,12 +36,12 @@ pub(super) fn run(options: &Options) -> Exit {
             return Exit::CouldNotRun;
         }
     };
-    let server = mcp::Server::new(Arc::new(generation));
+    let server = mcp::Server::new(Arc::new(generation), None);
     let Some(listed) = server.tools(options.bridge.as_deref()) else {
         report::tell("error: there is no bridge of this name");
         return Exit::CouldNotRun;
     };
-    let value: Value = serde_json::from_slice(listed).unwrap_or_default();
+    let value: Value = serde_json::from_slice(&listed).unwrap_or_default();
     if options.json {
         report::show(&serde_json::to_string_pretty(&value).unwrap_or_default());
     } else {

@@ -25,8 +25,8 @@ enum Claim<'a> {
     Version(std::borrow::Cow<'a, str>),
 }
 
-/// Decides the era of a request.
-pub(super) fn request(request: &Request<'_>, headers: Headers<'_>) -> Result<Era, Refusal> {
+/// Decides the era of a request. Where neither says a revision, it is the assumed one.
+pub(super) fn request(request: &Request<'_>, headers: Headers<'_>, assumed: Revision) -> Result<Era, Refusal> {
     let claim = claim(request.params.meta);
     let header = headers.version.map(trimmed);
     if request.method == "initialize" {
@@ -36,7 +36,7 @@ pub(super) fn request(request: &Request<'_>, headers: Headers<'_>) -> Result<Era
         Claim::Malformed(words) => Err(Refusal::envelope(words)),
         Claim::Version(version) => claimed(request, headers, &version),
         Claim::None => match header.map(|header| (header, Revision::parse(header))) {
-            None => Ok(Era::Legacy(Revision::ASSUMED)),
+            None => Ok(Era::Legacy(assumed)),
             Some((_, Some(revision))) if !revision.is_stateless() => Ok(Era::Legacy(revision)),
             Some((_, Some(_))) => Err(Refusal::envelope(
                 "The request needs params._meta with io.modelcontextprotocol/protocolVersion and io.modelcontextprotocol/clientCapabilities",

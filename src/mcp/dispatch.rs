@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
 use super::{
-    Incoming, Payload, Refusal, Reply, Revision, Server,
-    cancel::new_session,
+    Accepts, Content, Headers, Incoming, Messages, Payload, Refusal, Reply, Revision, Server,
+    cancel::Ticket,
     classify::{self, Era},
     headers::trimmed,
     listing::Endpoint,
-    printing, tools,
-    wire::{self, Body, Kind, NotAMessage, Request},
+    live::Live,
+    printing,
+    session::Session,
+    tools,
+    wire::{self, Body, Kind, NotAMessage, Request, Response},
 };
-use crate::engine::{CallerHeaders, Principal};
+use crate::engine::{Abilities, CallerHeaders, Level, Principal};
 
 /// Messages in a batch at most.
 const BATCH_MAX: usize = 50;
@@ -21,23 +25,58 @@ const BATCH_MAX: usize = 50;
 /// What a request is answered in: everything but its own text.
 pub(super) struct Context<'a, H> {
     pub(super) server: &'a Arc<Server>,
-    pub(super) endpoint: &'a Endpoint,
+    pub(super) live: &'a Arc<Live>,
+    pub(super) endpoint: &'a Arc<Endpoint>,
     pub(super) principal: &'a Arc<Principal>,
-    pub(super) session: Option<&'a str>,
+    pub(super) session: Option<Session>,
     pub(super) headers: &'a H,
     pub(super) request: u64,
+    pub(super) way: Way<'a>,
+}
+
+/// How messages reach the client before a result.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// The answer becomes a stream.
+    Stream,
+    /// Not at all: the answer is one document.
+    Document,
+    /// On the channel that the client has open for everything.
+    #[expect(dead_code, reason = "for channels, which come with the next change")]
+    Channel(&'a mpsc::Sender<Payload>),
+}
+
+impl<H> Context<'_, H> {
+    /// Remembers a request that its client can take back by a message.
+    pub(super) fn ticket(&self, request: &Request<'_>, revision: Revision) -> Option<Ticket> {
+        // Closing the stream is how a stateless call is taken back over HTTP (protocol.md H-17).
+        let by_message = !revision.is_stateless() || matches!(self.way, Way::Channel(_));
+        by_message.then(|| self.server.in_flight.enter(self.session.map(|session| session.key), request.id)).flatten()
+    }
+
+    /// What a client speaks that does not say it.
+    pub(super) fn assumed(&self) -> Revision {
+        self.session.map_or(Revision::ASSUMED, |session| session.revision)
+    }
 }
 
 /// What becomes of a request.
 pub(super) enum Answer {
     /// A JSON-RPC message.
     Message(Payload),
+    /// Several, and the answer is the last one.
+    Messages(Messages),
     /// The client took the request back and waits for nothing.
     Withdrawn,
 }
 
 /// Answers one POST.
-pub(super) async fn handle<H>(server: &Arc<Server>, endpoint: &Endpoint, incoming: Incoming<'_, H>) -> Reply
+pub(super) async fn handle<H>(
+    server: &Arc<Server>,
+    live: &Arc<Live>,
+    endpoint: &Arc<Endpoint>,
+    incoming: Incoming<'_, H>,
+) -> Reply
 where
     H: CallerHeaders + Clone + Send + Sync + 'static,
 {
@@ -45,42 +84,77 @@ where
         Ok(body) => body,
         Err(fault) => return refuse(fault).reply(),
     };
+    let protocol = incoming.protocol;
+    let named = protocol.session.map(trimmed);
+    let session = named.and_then(|id| server.sessions.find(id, &incoming.principal));
     let context = Context {
         server,
+        live,
         endpoint,
         principal: &incoming.principal,
-        session: incoming.protocol.session.map(trimmed),
+        session,
         headers: &incoming.headers,
         request: incoming.request,
+        way: match incoming.accepts {
+            Accepts::Streams => Way::Stream,
+            Accepts::Documents => Way::Document,
+        },
     };
-    let protocol = incoming.protocol;
+    let is_stranger = named.is_some() && session.is_none();
     match body {
-        Body::Many(items) => batch(&context, &items, protocol.version.map(trimmed)).await,
-        Body::One(Kind::Response) => match protocol.version.map(trimmed).and_then(Revision::parse) {
+        Body::One(Kind::Request(request)) => match one(&context, &request, protocol, is_stranger).await {
+            Ok(reply) => reply,
+            Err(refusal) => refusal.of(Some(request.id)).reply(),
+        },
+        Body::One(Kind::Notification(notification)) => {
+            let era = classify::notification(&notification, protocol);
+            if is_stranger && matches!(era, Era::Legacy(_)) {
+                return Refusal::no_session().reply();
+            }
+            notify(&context, &notification, &era);
+            Reply::accepted()
+        }
+        Body::One(Kind::Response(response)) => match protocol.version.map(trimmed).and_then(Revision::parse) {
             Some(revision) if revision.is_stateless() => {
                 Refusal::invalid("This revision has no responses to post").reply()
             }
-            _ => Reply::accepted(),
+            _ if is_stranger => Refusal::no_session().reply(),
+            _ => {
+                hear(&context, &response);
+                Reply::accepted()
+            }
         },
-        Body::One(Kind::Notification(notification)) => {
-            notify(&context, &notification, &classify::notification(&notification, protocol));
-            Reply::accepted()
+        Body::Many(_) if is_stranger => Refusal::no_session().reply(),
+        Body::Many(items) => batch(&context, &items, protocol.version.map(trimmed)).await,
+    }
+}
+
+/// Answers the one request of a POST.
+async fn one<H>(
+    context: &Context<'_, H>,
+    request: &Request<'_>,
+    protocol: Headers<'_>,
+    is_stranger: bool,
+) -> Result<Reply, Refusal>
+where
+    H: CallerHeaders + Clone + Send + Sync + 'static,
+{
+    let era = classify::request(request, protocol, context.assumed())?;
+    if matches!(era, Era::Legacy(_)) {
+        if request.method == "initialize" {
+            let (revision, abilities) = introduce(request);
+            let session = context.server.sessions.open(revision, abilities, context.principal);
+            return Ok(Reply { session, ..Reply::ok(introduction(context.endpoint, request, revision)) });
         }
-        Body::One(Kind::Request(request)) => {
-            let era = match classify::request(&request, protocol) {
-                Ok(era) => era,
-                Err(refusal) => return refusal.of(Some(request.id)).reply(),
-            };
-            if request.method == "initialize" && matches!(era, Era::Legacy(_)) {
-                return initialize(endpoint, &request);
-            }
-            match answer(&context, &request, &era).await {
-                Ok(Answer::Message(body)) => Reply::ok(body),
-                Ok(Answer::Withdrawn) => Reply::accepted(),
-                Err(refusal) => refusal.of(Some(request.id)).reply(),
-            }
+        if is_stranger {
+            return Err(Refusal::no_session());
         }
     }
+    Ok(match answer(context, request, &era).await? {
+        Answer::Message(body) => Reply::ok(body),
+        Answer::Messages(messages) => Reply { content: Content::Messages(messages), ..Reply::ok(Payload::default()) },
+        Answer::Withdrawn => Reply::accepted(),
+    })
 }
 
 fn refuse(fault: NotAMessage) -> Refusal {
@@ -90,16 +164,26 @@ fn refuse(fault: NotAMessage) -> Refusal {
     }
 }
 
-/// A revision is echoed when it is known, and countered with the newest one that has a
-/// handshake otherwise (protocol.md L-02, L-03).
-fn initialize(endpoint: &Endpoint, request: &Request<'_>) -> Reply {
+/// What a client that introduces itself is served in, and what it can be asked. A revision is
+/// echoed when it is known, and countered with the newest one that has a handshake otherwise
+/// (protocol.md L-02, L-03).
+pub(super) fn introduce(request: &Request<'_>) -> (Revision, Abilities) {
     let asked = request.params.protocol_version.and_then(wire::text);
     let revision = asked.and_then(|text| Revision::parse(&text)).filter(|revision| !revision.is_stateless());
-    let result = endpoint.introduction(revision.unwrap_or(Revision::LATEST_LEGACY)).cloned().unwrap_or_default();
-    Reply { session: new_session(), ..Reply::ok(shared(request.id, result)) }
+    let declared = request.params.capabilities.and_then(|declared| serde_json::from_str(declared.get()).ok());
+    let abilities = declared.map_or_else(Abilities::default, |declared| Abilities::read(&declared));
+    (revision.unwrap_or(Revision::LATEST_LEGACY), abilities)
 }
 
-async fn answer<H>(context: &Context<'_, H>, request: &Request<'_>, era: &Era) -> Result<Answer, Refusal>
+/// The answer to a client that introduces itself.
+pub(super) fn introduction(endpoint: &Endpoint, request: &Request<'_>, revision: Revision) -> Payload {
+    shared(request.id, endpoint.introduction(revision).cloned().unwrap_or_default())
+}
+
+/// The result of a method that only remembers something, or that answers a sign of life.
+const EMPTY: Bytes = Bytes::from_static(b"{}");
+
+pub(super) async fn answer<H>(context: &Context<'_, H>, request: &Request<'_>, era: &Era) -> Result<Answer, Refusal>
 where
     H: CallerHeaders + Clone + Send + Sync + 'static,
 {
@@ -107,11 +191,29 @@ where
     let result = match (&*request.method, era) {
         ("tools/call", _) => return tools::call(context, request, revision).await,
         ("tools/list", _) => tools::list(context.endpoint, request, revision)?.clone(),
-        ("ping", Era::Legacy(_)) => Bytes::from_static(b"{}"),
+        ("ping", Era::Legacy(_)) => EMPTY,
+        ("logging/setLevel", Era::Legacy(_)) => {
+            set_level(context, request)?;
+            EMPTY
+        }
         ("server/discover", Era::Stateless(_)) => context.endpoint.discovery().clone(),
         (method, _) => return Err(Refusal::no_method(method, revision)),
     };
     Ok(Answer::Message(shared(request.id, result)))
+}
+
+/// What the client wants to be told from now on (protocol.md U-02). Without a session there is
+/// nobody to remember it of.
+fn set_level<H>(context: &Context<'_, H>, request: &Request<'_>) -> Result<(), Refusal> {
+    let level = request.params.level.and_then(wire::text).and_then(|level| Level::parse(&level));
+    let Some(level) = level else {
+        let known: Vec<_> = Level::ALL.iter().map(|level| level.as_str()).collect();
+        return Err(Refusal::params(format!("params.level must be one of {}", known.join(", "))));
+    };
+    if let Some(session) = context.session {
+        context.server.sessions.set_level(session.key, level);
+    }
+    Ok(())
 }
 
 /// The answer to a request whose result was printed before.
@@ -120,13 +222,23 @@ fn shared(id: &str, result: Bytes) -> Payload {
 }
 
 /// Notifications are never answered, and unknown ones are ignored (protocol.md J-03).
-fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, era: &Era) {
-    // Without a handshake there are no ids to take back over HTTP: closing the stream does it.
-    if matches!(era, Era::Legacy(_))
+pub(super) fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, era: &Era) {
+    // Without a handshake closing the stream takes a call back, but where there is only one
+    // stream for all calls.
+    let by_message = matches!(era, Era::Legacy(_)) || matches!(context.way, Way::Channel(_));
+    if by_message
         && notification.method == "notifications/cancelled"
-        && let Some(id) = notification.params.request_id
+        && let (Some(id), Some(session)) = (notification.params.request_id, context.session)
     {
-        context.server.in_flight.cancel(context.session, id.get());
+        context.server.in_flight.cancel(session.key, id.get());
+    }
+}
+
+/// The client answers a request of the server.
+pub(super) fn hear<H>(context: &Context<'_, H>, response: &Response<'_>) {
+    if let Some(session) = context.session {
+        let result = response.result.and_then(|result| serde_json::from_str(result.get()).ok());
+        context.server.asks.answer(session.key, response.id, result);
     }
 }
 
@@ -136,7 +248,7 @@ where
     H: CallerHeaders + Clone + Send + Sync + 'static,
 {
     let revision = match version {
-        None => Revision::ASSUMED,
+        None => context.assumed(),
         Some(version) => match Revision::parse(version) {
             Some(revision) => revision,
             None => return Refusal::legacy_version(version).reply(),
@@ -148,6 +260,8 @@ where
     if items.is_empty() || items.len() > BATCH_MAX {
         return Refusal::invalid(format!("A batch has 1 to {BATCH_MAX} messages")).reply();
     }
+    // One answer for all of them has no room for what precedes any.
+    let context = &Context { way: Way::Document, ..*context };
     let mut requests = Vec::new();
     for item in items {
         match wire::read_one(item) {
@@ -159,7 +273,7 @@ where
             }
             Ok(Kind::Request(request)) => requests.push(request),
             Ok(Kind::Notification(notification)) => notify(context, &notification, &Era::Legacy(revision)),
-            Ok(Kind::Response) => {}
+            Ok(Kind::Response(response)) => hear(context, &response),
         }
     }
     if requests.is_empty() {
@@ -179,7 +293,8 @@ where
                     body.extend_from_slice(&part);
                 }
             }
-            Ok(Answer::Withdrawn) => {}
+            // Only a stream can carry several.
+            Ok(Answer::Withdrawn | Answer::Messages(_)) => {}
             Err(refusal) => refusal.of(Some(request.id)).print(&mut body),
         }
     }

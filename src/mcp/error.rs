@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::{Reply, Revision, Status};
+use super::{Content, Payload, Reply, Revision, Status};
 
 /// A message that is not handled, or a handler's protocol error.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ const PARSE: i32 = -32_700;
 const INVALID_REQUEST: i32 = -32_600;
 const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
+const INTERNAL: i32 = -32_603;
 const HEADER_MISMATCH: i32 = -32_020;
 const UNSUPPORTED_VERSION: i32 = -32_022;
 const UNAUTHORIZED: i32 = 401;
@@ -92,6 +93,16 @@ impl Refusal {
         Self::invalid(format!("Unsupported MCP-Protocol-Version {requested}; supported: {}", known.join(", ")))
     }
 
+    /// A session that is not one of ours, is another caller's, or has ended (protocol.md S-16).
+    pub(super) fn no_session() -> Self {
+        Self::new(INVALID_REQUEST, Status::NotFound, "There is no such session: initialize again")
+    }
+
+    /// A fault of this program.
+    pub(super) fn internal() -> Self {
+        Self::new(INTERNAL, Status::Ok, "The request failed for a reason inside of the server")
+    }
+
     /// There is no such bridge.
     #[must_use]
     pub fn no_bridge(name: &str) -> Self {
@@ -141,10 +152,15 @@ impl Refusal {
     /// The refusal as a whole response.
     #[must_use]
     pub fn reply(&self) -> Reply {
-        let mut body = Vec::with_capacity(160);
-        self.print(&mut body);
         let scope = self.data.as_ref().filter(|_| self.code == FORBIDDEN).and_then(|data| data.get("scope"));
         let scope = scope.and_then(Value::as_str).map(str::to_owned);
-        Reply { status: self.status, body: Some(body.into()), session: None, scope }
+        Reply { status: self.status, content: Content::Document(self.printed()), session: None, scope }
+    }
+
+    /// The refusal as a message.
+    pub(super) fn printed(&self) -> Payload {
+        let mut body = Vec::with_capacity(160);
+        self.print(&mut body);
+        body.into()
     }
 }

@@ -1,7 +1,7 @@
 //! Floor 7. What is asked for often and never changes while a generation lives: introductions
 //! and lists, printed once for every endpoint and revision.
 
-use std::{collections::HashMap, ops::Deref, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -30,30 +30,11 @@ pub(super) struct Surface {
 #[derive(Debug)]
 struct Place {
     bridges: Vec<BridgeId>,
-    whole: Endpoint,
+    whole: Arc<Endpoint>,
     /// Positions of the tools that not everybody may see.
     guarded: Vec<usize>,
     /// What callers see of the path, by how they stand to each of these tools.
     views: RwLock<HashMap<Vec<Admitted>, Arc<Endpoint>>>,
-}
-
-/// What one caller sees of a path.
-pub(super) enum View<'s> {
-    /// All there is.
-    Whole(&'s Endpoint),
-    /// What it may see.
-    Part(Arc<Endpoint>),
-}
-
-impl Deref for View<'_> {
-    type Target = Endpoint;
-
-    fn deref(&self) -> &Endpoint {
-        match self {
-            Self::Whole(endpoint) => endpoint,
-            Self::Part(endpoint) => endpoint,
-        }
-    }
 }
 
 impl Surface {
@@ -72,39 +53,39 @@ impl Surface {
     }
 
     /// All there is at a path, for those who own the server.
-    pub(super) fn endpoint(&self, bridge: Option<&str>) -> Option<&Endpoint> {
+    pub(super) fn endpoint(&self, bridge: Option<&str>) -> Option<&Arc<Endpoint>> {
         self.place(bridge).map(|place| &place.whole)
     }
 
     /// What a caller sees of a path.
-    pub(super) fn view(&self, plan: &Plan, bridge: Option<&str>, caller: &Principal) -> Option<View<'_>> {
+    pub(super) fn view(&self, plan: &Plan, bridge: Option<&str>, caller: &Principal) -> Option<Arc<Endpoint>> {
         self.place(bridge).map(|place| place.view(plan, caller))
     }
 }
 
 impl Place {
     fn new(plan: &Plan, bridges: Vec<BridgeId>) -> Self {
-        let whole = Endpoint::new(plan, &bridges, &|_| Admitted::Yes);
+        let whole = Arc::new(Endpoint::new(plan, &bridges, &|_| Admitted::Yes));
         let guarded = |(_, tool): &(usize, &Tool)| bridges.contains(&tool.bridge) && !tool.admission.is_open();
         let guarded = plan.tools.iter().enumerate().filter(guarded).map(|(at, _)| at).collect();
         Self { bridges, whole, guarded, views: RwLock::default() }
     }
 
-    fn view(&self, plan: &Plan, caller: &Principal) -> View<'_> {
+    fn view(&self, plan: &Plan, caller: &Principal) -> Arc<Endpoint> {
         let guarded = self.guarded.iter().filter_map(|at| plan.tools.get(*at));
         let standing: Vec<Admitted> = guarded.map(|tool| caller.admitted(&tool.admission)).collect();
         if standing.iter().all(|admitted| *admitted == Admitted::Yes) {
-            return View::Whole(&self.whole);
+            return Arc::clone(&self.whole);
         }
         if let Some(known) = self.views.read().get(&standing) {
-            return View::Part(Arc::clone(known));
+            return Arc::clone(known);
         }
         let endpoint = Arc::new(Endpoint::new(plan, &self.bridges, &|tool| caller.admitted(&tool.admission)));
         let mut views = self.views.write();
         if views.len() < VIEWS_MAX {
             views.insert(standing, Arc::clone(&endpoint));
         }
-        View::Part(endpoint)
+        endpoint
     }
 }
 

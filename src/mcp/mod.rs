@@ -1,31 +1,45 @@
 //! Floor 7. The protocol: bytes and a few headers in, a status and bytes out. Knows every
 //! revision, and no HTTP server.
 
+mod asks;
 mod cancel;
 mod classify;
+mod converse;
 mod dispatch;
 mod error;
 mod headers;
 mod listing;
+mod live;
+mod messages;
+mod outlet;
 mod printing;
 mod revision;
+mod seal;
+mod session;
 mod tools;
 mod wire;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use crate::{
     engine::{CallerHeaders, Generation, Principal},
+    secret::Secret,
     telemetry::Tasks,
 };
 
+use asks::Asks;
 use cancel::InFlight;
 use listing::Surface;
+use live::Live;
+use seal::Seal;
+use session::Sessions;
 
 pub use error::Refusal;
 pub use headers::Headers;
+pub use messages::Messages;
 pub use revision::Revision;
 
 /// What a response's HTTP status will be. `serve` alone spells numbers.
@@ -60,12 +74,32 @@ pub enum Status {
 pub struct Reply {
     /// The status.
     pub status: Status,
-    /// A JSON document; nothing for what was only accepted.
-    pub body: Option<Payload>,
+    /// What is sent.
+    pub content: Content,
     /// The id of a new session, for its header.
     pub session: Option<String>,
     /// Every scope that the refused request needs, for the challenge (protocol.md A-02).
     pub scope: Option<String>,
+}
+
+/// What a response carries.
+#[derive(Debug)]
+pub enum Content {
+    /// Nothing: the message was only accepted.
+    Nothing,
+    /// One message.
+    Document(Payload),
+    /// Messages as they come.
+    Messages(Messages),
+}
+
+/// What a client takes as an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepts {
+    /// Documents only.
+    Documents,
+    /// Documents and streams of messages.
+    Streams,
 }
 
 /// A JSON document in up to three parts, one after the other: what is the same for every request
@@ -80,6 +114,32 @@ pub struct Payload {
     pub tail: Bytes,
 }
 
+impl Payload {
+    /// Bytes of the document.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.head.len() + self.shared.len() + self.tail.len()
+    }
+
+    /// Whether there is no document.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the document without line breaks: JSON may have them between its tokens, and has
+    /// none within strings.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        for part in [&self.head, &self.shared, &self.tail] {
+            let begin = out.len();
+            out.extend_from_slice(part);
+            for byte in out.iter_mut().skip(begin).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
 impl From<Vec<u8>> for Payload {
     fn from(whole: Vec<u8>) -> Self {
         Self { head: whole.into(), ..Self::default() }
@@ -88,11 +148,11 @@ impl From<Vec<u8>> for Payload {
 
 impl Reply {
     fn ok(body: Payload) -> Self {
-        Self { status: Status::Ok, body: Some(body), session: None, scope: None }
+        Self { status: Status::Ok, content: Content::Document(body), session: None, scope: None }
     }
 
     const fn accepted() -> Self {
-        Self { status: Status::Accepted, body: None, session: None, scope: None }
+        Self { status: Status::Accepted, content: Content::Nothing, session: None, scope: None }
     }
 }
 
@@ -104,6 +164,8 @@ pub struct Incoming<'a, H> {
     pub protocol: Headers<'a>,
     /// The caller's headers, for sources that pass a credential on.
     pub headers: H,
+    /// What the client takes as an answer.
+    pub accepts: Accepts,
     /// The body.
     pub body: Bytes,
     /// Who is calling.
@@ -115,24 +177,34 @@ pub struct Incoming<'a, H> {
 /// The protocol side of the server.
 #[derive(Debug)]
 pub struct Server {
-    generation: Arc<Generation>,
-    surface: Surface,
+    live: ArcSwap<Live>,
+    sessions: Sessions,
     in_flight: InFlight,
+    asks: Asks,
     tasks: Tasks,
 }
 
 impl Server {
-    /// Prints once what is asked for often: lists and introductions of every endpoint.
+    /// Prints once what is asked for often: lists and introductions of every endpoint. Session
+    /// ids are signed with `key`; without one they can be told from what is none, and nothing in
+    /// them has to be believed.
     #[must_use]
-    pub fn new(generation: Arc<Generation>) -> Arc<Self> {
+    pub fn new(generation: Arc<Generation>, key: Option<&Secret<String>>) -> Arc<Self> {
         let surface = Surface::new(generation.plan());
-        Arc::new(Self { generation, surface, in_flight: InFlight::default(), tasks: Tasks::default() })
+        let key = key.map_or(&[][..], |key| key.expose().as_bytes());
+        Arc::new(Self {
+            live: ArcSwap::new(Live::new(generation, surface)),
+            sessions: Sessions::new(Seal::new(key, "session")),
+            in_flight: InFlight::default(),
+            asks: Asks::default(),
+            tasks: Tasks::default(),
+        })
     }
 
     /// What the server runs against.
     #[must_use]
-    pub fn generation(&self) -> &Generation {
-        &self.generation
+    pub fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.live.load().generation)
     }
 
     /// The calls that run to their end even when their client has gone.
@@ -144,13 +216,14 @@ impl Server {
     /// Whether a bridge has this name.
     #[must_use]
     pub fn has_bridge(&self, name: &str) -> bool {
-        self.surface.endpoint(Some(name)).is_some()
+        self.live.load().surface.endpoint(Some(name)).is_some()
     }
 
     /// What `tools/list` answers at an endpoint, printed.
     #[must_use]
-    pub fn tools(&self, bridge: Option<&str>) -> Option<&Bytes> {
-        self.surface.endpoint(bridge).map(|endpoint| endpoint.tools(Revision::LATEST_LEGACY))
+    pub fn tools(&self, bridge: Option<&str>) -> Option<Bytes> {
+        let live = self.live.load();
+        live.surface.endpoint(bridge).map(|endpoint| endpoint.tools(Revision::LATEST_LEGACY).clone())
     }
 
     /// Answers one POST.
@@ -158,9 +231,21 @@ impl Server {
     where
         H: CallerHeaders + Clone + Send + Sync + 'static,
     {
-        let Some(view) = self.surface.view(self.generation.plan(), incoming.bridge, &incoming.principal) else {
-            return Refusal::no_bridge(incoming.bridge.unwrap_or_default()).reply();
+        let live = self.live.load_full();
+        match live.surface.view(live.generation.plan(), incoming.bridge, &incoming.principal) {
+            Some(endpoint) => dispatch::handle(self, &live, &endpoint, incoming).await,
+            None => Refusal::no_bridge(incoming.bridge.unwrap_or_default()).reply(),
+        }
+    }
+
+    /// Ends a session (protocol.md S-17).
+    #[must_use]
+    pub fn end(&self, session: &str, principal: &Principal) -> Reply {
+        let Some(session) = self.sessions.find(headers::trimmed(session), principal) else {
+            return Refusal::no_session().reply();
         };
-        dispatch::handle(self, &view, incoming).await
+        self.sessions.end(session.key);
+        self.asks.end(session.key);
+        Reply { status: Status::Ok, ..Reply::accepted() }
     }
 }

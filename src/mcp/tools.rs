@@ -6,13 +6,15 @@ use bytes::Bytes;
 
 use super::{
     Refusal, Revision,
+    converse::converse,
     dispatch::{Answer, Context},
     listing::Endpoint,
+    outlet::Outlet,
     printing,
     wire::{self, Request},
 };
 use crate::{
-    engine::{self, Body, Call, CallerHeaders, Generation, Identified, Outcome, Principal},
+    engine::{self, Body, Call, CallerHeaders, Generation, Identified, Outcome, Peer, Principal},
     telemetry::ToolCallFinished,
 };
 
@@ -46,36 +48,25 @@ where
         Some(object) if object.starts_with('{') => Some(object),
         Some(_) => return Err(Refusal::params("params.arguments must be an object")),
     };
-    let generation = &context.server.generation;
     let Some(index) = context.endpoint.tool(&name) else {
         return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
-    let writes = generation.plan().tools.get(index).is_some_and(crate::plan::Tool::writes);
-    let ticket = if revision.is_stateless() {
-        // Closing the stream is how a stateless call is taken back (protocol.md H-17).
-        None
-    } else {
-        context.server.in_flight.enter(context.session, request.id)
-    };
-    let work = async {
-        if writes && !revision.is_stateless() {
-            // A lost connection is no cancellation here (protocol.md S-08): what changes
-            // something runs to its end, whoever still listens.
-            let (generation, principal) = (Arc::clone(generation), Arc::clone(context.principal));
-            let (headers, request) = (context.headers.clone(), context.request);
-            let arguments = arguments.map(str::to_owned);
-            let task = async move {
-                let invocation = Invocation { principal: &principal, headers: &headers, request };
-                invocation.run(&generation, index, arguments.as_deref()).await
-            };
-            context.server.tasks.spawn(task).await.unwrap_or_else(|_| lost())
-        } else {
-            let invocation =
-                Invocation { principal: context.principal, headers: context.headers, request: context.request };
-            invocation.run(generation, index, arguments).await
-        }
-    };
-    let outcome = match &ticket {
+    let speaks = context.live.generation.plan().tools.get(index).is_some_and(crate::plan::Tool::speaks);
+    if speaks {
+        let (live, endpoint) = (Arc::clone(context.live), Arc::clone(context.endpoint));
+        let (principal, headers) = (Arc::clone(context.principal), context.headers.clone());
+        let (arguments, id, number) = (arguments.map(str::to_owned), request.id.to_owned(), context.request);
+        let work = |outlet: Outlet| async move {
+            let invocation = Invocation { principal: &principal, headers: &headers, request: number, peer: &outlet };
+            let outcome = invocation.run(&live.generation, index, arguments.as_deref()).await;
+            print(&id, &outcome, revision, &endpoint).into()
+        };
+        return converse(context, request, revision, work).await;
+    }
+    let Context { principal, headers, request: number, .. } = *context;
+    let invocation = Invocation { principal, headers, request: number, peer: &engine::Silent };
+    let work = invocation.run(&context.live.generation, index, arguments);
+    let outcome = match context.ticket(request, revision) {
         None => work.await,
         Some(ticket) => tokio::select! {
             biased;
@@ -86,20 +77,20 @@ where
     Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint).into()))
 }
 
-/// Who calls, and under which id.
+/// Who calls, under which id, and who is told on the way.
 struct Invocation<'a, H> {
     principal: &'a Principal,
     headers: &'a H,
     request: u64,
+    peer: &'a dyn Peer,
 }
 
 impl<H: CallerHeaders> Invocation<'_, H> {
     async fn run(&self, generation: &Generation, index: usize, arguments: Option<&str>) -> Outcome {
         let Some(tool) = generation.plan().tools.get(index) else { return lost() };
         let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
-        let (principal, headers, request) = (self.principal, self.headers, self.request);
-        let call = Call { tool, arguments, principal, headers, request, peer: &engine::Silent };
-        let outcome = engine::call(generation, &call).await;
+        let Self { principal, headers, request, peer } = *self;
+        let outcome = engine::call(generation, &Call { tool, arguments, principal, headers, request, peer }).await;
         event.outcome(outcome.failure.map_or("ok", engine::ErrorClass::name));
         outcome
     }
@@ -117,7 +108,7 @@ fn lost() -> Outcome {
 fn locked<H>(context: &Context<'_, H>, name: &str) -> Option<Refusal> {
     let signs_in = context.principal.kind() == Identified::Token;
     let index = context.endpoint.locked(name).filter(|_| signs_in)?;
-    let tool = context.server.generation.plan().tools.get(index)?;
+    let tool = context.live.generation.plan().tools.get(index)?;
     Some(Refusal::scopes(&tool.admission.scopes))
 }
 

@@ -65,15 +65,23 @@ pub(super) struct Params<'a> {
     pub(super) cursor: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "protocolVersion")]
     pub(super) protocol_version: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) capabilities: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) level: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "requestId")]
     pub(super) request_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "_meta")]
     pub(super) meta: Option<&'a RawValue>,
 }
 
-/// The envelope of a stateless request.
+/// The envelope of a stateless request, and what requests of every revision wish for.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Meta<'a> {
+    #[serde(borrow, default, deserialize_with = "raw", rename = "progressToken")]
+    pub(super) progress_token: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "io.modelcontextprotocol/logLevel")]
+    pub(super) level: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "io.modelcontextprotocol/protocolVersion")]
     pub(super) version: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "io.modelcontextprotocol/clientCapabilities")]
@@ -88,7 +96,16 @@ pub(super) enum Kind<'a> {
     /// Wants none.
     Notification(Request<'a>),
     /// Is an answer.
-    Response,
+    Response(Response<'a>),
+}
+
+/// An answer to a request of the server.
+#[derive(Debug)]
+pub(super) struct Response<'a> {
+    /// The id as it came.
+    pub(super) id: &'a str,
+    /// The result; `None` for an error.
+    pub(super) result: Option<&'a RawValue>,
 }
 
 /// A request, or a notification whose id is empty.
@@ -160,14 +177,16 @@ impl<'a> Message<'a> {
                 let request = Request { id: id.unwrap_or_default(), method, params };
                 Ok(if id.is_some() { Kind::Request(request) } else { Kind::Notification(request) })
             }
-            (None, Some(_)) if self.result.is_some() != self.error.is_some() => Ok(Kind::Response),
+            (None, Some(id)) if self.result.is_some() != self.error.is_some() => {
+                Ok(Kind::Response(Response { id, result: self.result }))
+            }
             (None, _) => Err("`method` is missing"),
         }
     }
 }
 
 /// A string or an integer, of a length that can be echoed.
-fn is_id(raw: &str) -> bool {
+pub(super) fn is_id(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     let integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     (raw.starts_with('"') || integer) && raw.len() <= 1024
@@ -229,7 +248,7 @@ mod tests {
             let found = match read(text.as_bytes()) {
                 Ok(Body::One(Kind::Request(request))) => format!("request {}", request.id),
                 Ok(Body::One(Kind::Notification(_))) => "notification".into(),
-                Ok(Body::One(Kind::Response)) => "response".into(),
+                Ok(Body::One(Kind::Response(_))) => "response".into(),
                 Ok(Body::Many(_)) => "batch".into(),
                 Err(NotAMessage::Shape { .. }) => "shape".into(),
                 Err(NotAMessage::NotJson) => "not json".into(),

@@ -23,6 +23,8 @@ pub struct Server {
     pub scopes: BTreeMap<String, BTreeSet<String>>,
     /// Whether any address may be listened on without keys.
     pub public: Public,
+    /// What session ids are signed with; `None` when nothing has to be believed of them.
+    pub signing_key: Option<SecretId>,
     /// How long calls under way are waited for at the end.
     pub shutdown_grace: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Server {
             api_keys: None,
             scopes: BTreeMap::new(),
             public: Public::Guarded,
+            signing_key: None,
             shutdown_grace: Duration::from_secs(10),
         }
     }

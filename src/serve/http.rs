@@ -21,8 +21,9 @@ use tower::ServiceExt;
 
 use super::{
     challenge::{Challenges, Refused},
-    cors,
+    cors, events,
     guard::{Guard, Suspicious},
+    lasting::Lasting,
     negotiation,
     payload::Parts,
     readiness::Probe,
@@ -30,7 +31,7 @@ use super::{
 use crate::{
     access::{Authenticator, Presented, Verdict},
     engine::{CallerHeaders, Principal},
-    mcp::{self, Headers, Incoming, Refusal, Reply, Status},
+    mcp::{self, Content, Headers, Incoming, Refusal, Reply, Revision, Status},
     telemetry::{self, Tasks},
 };
 
@@ -146,7 +147,7 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response<Body> {
-    let report = shared.probe.report(shared.protocol.generation()).await;
+    let report = shared.probe.report(&shared.protocol.generation()).await;
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, report.body.into())
 }
@@ -162,9 +163,13 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         Ok(principal) => principal,
         Err(refused) => return *refused,
     };
+    if head.method == Method::DELETE {
+        return end(shared, &principal, &head.headers);
+    }
     if head.method != Method::POST {
         return not_post();
     }
+    let accepts = negotiation::accepts(&head.headers);
     let negotiated = negotiation::check(&head.headers).and_then(|()| negotiation::own(&head.headers));
     let [version, method, name, session] = match negotiated {
         Ok(own) => own,
@@ -175,22 +180,46 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         Err(refusal) => return send(refusal.reply()),
     };
     let id = shared.requests.fetch_add(1, Ordering::Relaxed);
-    let own = OwnHeaders { all: head.headers, shared: Arc::clone(shared) };
-    let protocol = Headers {
-        version: text(version.as_ref()),
-        method: text(method.as_ref()),
-        name: text(name.as_ref()),
-        session: text(session.as_ref()),
-    };
-    let incoming = Incoming { bridge, protocol, headers: own, body, principal, request: id };
+    let headers = OwnHeaders { all: head.headers, shared: Arc::clone(shared) };
+    let lasting = !is_stateless(version.as_ref());
+    let (protocol, bridge) = (Arc::clone(&shared.protocol), bridge.map(str::to_owned));
+    let tasks = protocol.tasks().clone();
     // One box here keeps a large future from being moved through every layer above.
-    let reply = Box::pin(shared.protocol.handle(incoming)).await;
+    let work = Box::pin(async move {
+        let own = Headers {
+            version: text(version.as_ref()),
+            method: text(method.as_ref()),
+            name: text(name.as_ref()),
+            session: text(session.as_ref()),
+        };
+        let bridge = bridge.as_deref();
+        let incoming = Incoming { bridge, protocol: own, headers, accepts, body, principal, request: id };
+        protocol.handle(incoming).await
+    });
+    let reply = if lasting { Lasting::new(work, tasks).await } else { work.await };
     let challenge = reply.scope.as_deref().map(|scope| shared.challenges.value(Refused::Scope(scope)));
     let mut response = send(reply);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(Challenges::NAME, challenge);
     }
     response
+}
+
+/// Ends a session (protocol.md S-17). Who has none has nothing to end.
+fn end(shared: &Shared, principal: &Principal, headers: &HeaderMap) -> Response<Body> {
+    match negotiation::own(headers) {
+        Err(refusal) => send(refusal.reply()),
+        Ok([version, _, _, session]) => match text(session.as_ref()) {
+            Some(session) if !is_stateless(version.as_ref()) => send(shared.protocol.end(session, principal)),
+            _ => not_post(),
+        },
+    }
+}
+
+/// Whether a client speaks a revision without sessions, in which a lost connection takes a
+/// request back (protocol.md H-16, H-17).
+fn is_stateless(version: Option<&HeaderValue>) -> bool {
+    text(version).map(str::trim).and_then(Revision::parse).is_some_and(Revision::is_stateless)
 }
 
 fn text(value: Option<&HeaderValue>) -> Option<&str> {
@@ -239,7 +268,7 @@ fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<
     Err(Box::new(response))
 }
 
-/// No streams are opened yet, so GET and DELETE have no meaning (protocol.md S-09, S-17).
+/// No streams are opened yet, so GET has no meaning (protocol.md S-09).
 fn not_post() -> Response<Body> {
     let mut response = send(Refusal::transport(Status::MethodNotAllowed, "This endpoint takes POST").reply());
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -278,12 +307,15 @@ fn suspicious(reason: Suspicious) -> Response<Body> {
 
 fn send(reply: Reply) -> Response<Body> {
     let status = status(reply.status);
-    let Some(body) = reply.body else {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = status;
-        return response;
+    let mut response = match reply.content {
+        Content::Document(body) => json(status, Body::new(Parts::from(body))),
+        Content::Messages(messages) => events::stream(messages, None),
+        Content::Nothing => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = status;
+            return response;
+        }
     };
-    let mut response = json(status, Body::new(Parts::from(body)));
     if let Some(session) = reply.session.and_then(|session| HeaderValue::try_from(session).ok()) {
         response.headers_mut().insert(negotiation::SESSION, session);
     }

@@ -4,8 +4,10 @@
 mod challenge;
 mod connection;
 mod cors;
+mod events;
 mod guard;
 mod http;
+mod lasting;
 mod negotiation;
 mod payload;
 mod peers;
@@ -47,7 +49,8 @@ impl Bound {
         let guard = Guard::new(server, listener.local_addr()?);
         let authenticator = Authenticator::new(server, vault);
         let limits = Limits::new(server.shutdown_grace);
-        let app = App::new(mcp::Server::new(Arc::new(generation)), guard, authenticator);
+        let key = server.signing_key.and_then(|key| vault.get(key));
+        let app = App::new(mcp::Server::new(Arc::new(generation), key), guard, authenticator);
         Ok(Self { listener, app: Arc::new(app), limits })
     }
 

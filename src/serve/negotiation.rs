@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::mcp::{Refusal, Status};
+use crate::mcp::{Accepts, Refusal, Status};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The headers of the protocol, with their names in its own spelling.
@@ -28,6 +28,15 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     } else {
         Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
     }
+}
+
+/// What a client takes besides JSON. One that does not say it takes streams is not sent any: it
+/// may be a script.
+pub(super) fn accepts(headers: &HeaderMap) -> Accepts {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let mut parts = lines.flat_map(|line| line.split(','));
+    let streams = parts.any(|part| media(part).eq_ignore_ascii_case("text/event-stream") && !excluded(part));
+    if streams { Accepts::Streams } else { Accepts::Documents }
 }
 
 /// The values of the protocol's own headers: revision, method, name and session. They are

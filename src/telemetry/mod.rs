@@ -57,6 +57,12 @@ impl Tasks {
         self.0.spawn(task)
     }
 
+    /// How many have not ended.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Waits until no task is left; for how long is the caller's affair.
     pub async fn ended(&self) {
         self.0.close();

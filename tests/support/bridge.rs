@@ -68,6 +68,13 @@ impl Served {
         Post::new(message.to_string()).header("mcp-protocol-version", "2025-06-18")
     }
 
+    /// Introduces a client that can be asked everything, and returns the id of its session.
+    pub(crate) async fn session(&self, revision: &str) -> String {
+        let post = Post::new(initialize_message(revision).to_string());
+        let response = post.send(self.address).await;
+        response.header("mcp-session-id").expect("a session").to_owned()
+    }
+
     /// The result of a tool.
     pub(crate) async fn call(&self, tool: &str, arguments: &Value) -> Value {
         let response = self.send(&call_message(tool, arguments)).await;
@@ -99,6 +106,14 @@ impl Served {
     pub(crate) fn ask_to_stop(&self) {
         self.stop.cancel();
     }
+}
+
+/// The `initialize` of a client that can be asked everything.
+pub(crate) fn initialize_message(revision: &str) -> Value {
+    let abilities = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
+    let client = json!({ "name": "a test", "version": "1" });
+    let params = json!({ "protocolVersion": revision, "capabilities": abilities, "clientInfo": client });
+    json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })
 }
 
 /// A `tools/call` of a client with a handshake.

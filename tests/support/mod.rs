@@ -5,7 +5,7 @@ mod bridge;
 mod http;
 mod upstream;
 
-pub(crate) use bridge::{Served, serve};
+pub(crate) use bridge::{Served, call_message, initialize_message, serve};
 pub(crate) use http::{Post, Response, raw};
 pub(crate) use upstream::{Upstream, upstream};
 
