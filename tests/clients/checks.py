@@ -18,13 +18,21 @@ import anyio
 
 DEADLINE_SECONDS = 60
 ENDPOINT = os.environ["CLIENTS_ENDPOINT"]
+SSE = os.environ["CLIENTS_SSE"]
+COMMAND = os.environ["CLIENTS_BINARY"]
+COMMAND_ARGUMENTS = ["serve", "--stdio", os.environ["CLIENTS_BRIDGES"]]
 TOKEN = os.environ["CLIENTS_UPSTREAM_TOKEN"]
+KEY = {"Authorization": f"Bearer {os.environ['CLIENTS_KEY']}", "X-Upstream-Token": TOKEN}
 EXPECTED = json.loads(
     Path(__file__)
     .with_name("expectations.json")
     .read_text(encoding="utf-8")
     .replace("${CLIENTS_UPSTREAM_TOKEN}", TOKEN)
 )
+ELICIT, SAMPLE, ROOTS = "elicitation/create", "sampling/createMessage", "roots/list"
+
+Json = dict[str, Any]
+Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,18 @@ class Session:
     """An open connection; results are given as the JSON of the wire."""
 
     protocol: str
-    server: dict[str, Any]
+    server: Json
     instructions: str | None
     ping: Callable[[], Awaitable[Any]]
-    list_tools: Callable[[], Awaitable[dict[str, Any]]]
-    call_tool: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+    list_tools: Callable[[], Awaitable[Json]]
+    call_tool: Callable[[str, Json, Progress | None], Awaitable[Json]]
+    list_resources: Callable[[], Awaitable[Json]]
+    list_templates: Callable[[], Awaitable[Json]]
+    read_resource: Callable[[str], Awaitable[Json]]
+    list_prompts: Callable[[], Awaitable[Json]]
+    get_prompt: Callable[[str, dict[str, str]], Awaitable[Json]]
+    complete: Callable[[Json, dict[str, str]], Awaitable[Json]]
+    want_log: Callable[[str], Awaitable[None]]
 
 
 @dataclass
@@ -46,21 +61,42 @@ class Responses:
     seen: list[tuple[int, str]] = field(default_factory=list)
 
     async def note(self, response: Any) -> None:
-        """An httpx response hook."""
+        """A response hook of httpx."""
         self.seen.append((response.status_code, response.headers.get("www-authenticate", "")))
 
 
-Open = Callable[[dict[str, str], Responses], AbstractAsyncContextManager[Session]]
+@dataclass
+class Person:
+    """The user behind a client: answers what is asked, and remembers it and what was told."""
+
+    asked: list[tuple[str, Json]] = field(default_factory=list)
+    heard: list[Json] = field(default_factory=list)
+
+    def answer(self, method: str, params: Json) -> Json:
+        """What this user always says to such a question."""
+        self.asked.append((method, params))
+        return EXPECTED["person"][method]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a session is opened with."""
+
+    headers: dict[str, str]
+    responses: Responses
+    person: Person
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """One client in one mode."""
+    """One client in one mode over one transport."""
 
-    label: str
+    version: str
+    transport: str
+    mode: str | None
     protocol: str
     has_ping: bool
-    open: Open
+    open: Callable[[Opening], AbstractAsyncContextManager[Session]]
     protocol_error: type[Exception]
 
 
@@ -79,22 +115,50 @@ def equal(actual: object, wanted: object, what: str = "") -> None:
     ensure(actual == wanted, f"{what} expected {wanted!r}, got {actual!r}".strip())
 
 
+class Course:
+    """Which check runs, and the columns of the table in which checks held."""
+
+    def __init__(self) -> None:
+        self.running = "connects"
+        self.column = "connects"
+        self.done: list[str] = []
+
+    def start(self, column: str, name: str) -> None:
+        """Ends the check before and names the next one."""
+        self.end()
+        self.column, self.running = column, name
+
+    def end(self) -> None:
+        """Counts the check that ran."""
+        self.done.append(self.column)
+
+
 def run(adapter: Adapter) -> None:
-    """Runs every check against the server, prints one line, and ends the process."""
-    done: list[str] = []
-    running = ["connects"]
+    """Runs every check against the server, prints one line, reports the columns, and ends the process."""
+    course = Course()
+    label = " ".join(filter(None, ("Python SDK", adapter.version, adapter.transport, adapter.mode)))
 
     async def bounded() -> None:
         with anyio.fail_after(DEADLINE_SECONDS):
-            await run_all(adapter, done, running)
+            await run_all(adapter, course)
 
     try:
         anyio.run(bounded)
     except Exception as error:
         reasons = "; ".join(f"{type(leaf).__name__} {leaf}" for leaf in leaves(error))
-        print(f"FAIL  {adapter.label}: {running[-1]}: {' '.join(reasons.split())}")
+        print(f"FAIL  {label}: {course.running}: {' '.join(reasons.split())}")
         sys.exit(1)
-    print(f"ok  {adapter.label}: {len(done)} checks")
+    print(f"ok  {label}: {len(course.done)} checks")
+    row = {
+        "client": "Python SDK",
+        "version": adapter.version,
+        "transport": adapter.transport,
+        "mode": adapter.mode,
+        "protocol": adapter.protocol,
+        "columns": sorted(set(course.done)),
+    }
+    with open(os.environ["CLIENTS_REPORT"], "a", encoding="utf-8") as report:
+        report.write(json.dumps(row) + "\n")
 
 
 def leaves(error: BaseException) -> list[BaseException]:
@@ -104,36 +168,102 @@ def leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-async def run_all(adapter: Adapter, done: list[str], running: list[str]) -> None:
-    """Keeps the name of the check under way in `running` and of those that held in `done`."""
-
-    def start(name: str) -> None:
-        if running[-1] not in done and running[-1] != name:
-            done.append(running[-1])
-        running.append(name)
-
-    key = {"Authorization": f"Bearer {os.environ['CLIENTS_KEY']}", "X-Upstream-Token": TOKEN}
-    async with adapter.open(key, Responses()) as session:
-        start("negotiates its version")
+async def run_all(adapter: Adapter, course: Course) -> None:
+    """Every check in order; the one that runs is named in `course`."""
+    person = Person()
+    over_http = adapter.transport != "stdio"
+    async with adapter.open(Opening(KEY, Responses(), person)) as session:
+        course.start("connects", "negotiates its version")
         equal(session.protocol, adapter.protocol)
-        start("learns who the server is")
+        course.start("connects", "learns who the server is")
         check_server(session)
-        start("lists the tools")
+        course.start("tools", "lists the tools")
         check_tools(await session.list_tools())
         for call in EXPECTED["calls"]:
-            start(call["name"])
-            check_call(call, await session.call_tool(call["tool"], call["arguments"]))
-        start("an unknown tool is a protocol error")
+            if over_http or not call.get("needs_headers"):
+                course.start("errors" if call.get("error") else "tools", call["name"])
+                check_call(call, await session.call_tool(call["tool"], call["arguments"], None))
+        course.start("errors", "an unknown tool is a protocol error")
         await check_unknown_tool(adapter, session)
+        await check_reading(adapter, session, course)
+        await check_talking(session, person, course)
         if adapter.has_ping:
-            start("pings")
+            course.start("connects", "pings")
             await session.ping()
-        start("closes")
-    start("is refused without a key")
-    await check_refused(adapter, {})
-    start("is refused with another key")
-    await check_refused(adapter, {"Authorization": "Bearer not-the-key"})
-    start("end")
+        course.start("connects", "closes")
+    if over_http:
+        course.start("refusals", "is refused without a key")
+        await check_refused(adapter, {})
+        course.start("refusals", "is refused with another key")
+        await check_refused(adapter, {"Authorization": "Bearer not-the-key"})
+    course.end()
+
+
+def subset(value: Any, like: Any) -> Any:
+    """The members of a value that stand in another one too, so that more of them do no harm."""
+    if isinstance(value, list) and isinstance(like, list):
+        return [subset(item, like[index]) if index < len(like) else item for index, item in enumerate(value)]
+    if isinstance(value, dict) and isinstance(like, dict):
+        return {key: subset(value.get(key), like[key]) for key in like}
+    return value
+
+
+async def check_reading(adapter: Adapter, session: Session, course: Course) -> None:
+    """Resources, prompts and completion."""
+    if "resources" not in EXPECTED:
+        return
+    resources, prompts = EXPECTED["resources"], EXPECTED["prompts"]
+    course.start("resources", "lists the resources")
+    listed = (await session.list_resources())["resources"]
+    equal(sorted(resource["uri"] for resource in listed), resources["listed"])
+    course.start("resources", "lists the templates")
+    listed = (await session.list_templates())["resourceTemplates"]
+    equal(sorted(template["uriTemplate"] for template in listed), resources["templates"])
+    for row in resources["read"]:
+        course.start("resources", f"reads {row['uri']}")
+        contents = (await session.read_resource(row["uri"]))["contents"]
+        equal(subset(contents[0], row["content"]), row["content"])
+    course.start("resources", "an unknown resource is a protocol error")
+    try:
+        raise Failed(f"got a result: {await session.read_resource(resources['unknown'])}")
+    except adapter.protocol_error as error:
+        ensure(error.error.code in resources["codes"], error)  # type: ignore[attr-defined]
+    course.start("prompts", "lists the prompts")
+    listed = (await session.list_prompts())["prompts"]
+    equal(sorted(prompt["name"] for prompt in listed), prompts["listed"])
+    for row in prompts["get"]:
+        course.start("prompts", f"gets {row['name']}")
+        messages = (await session.get_prompt(row["name"], row["arguments"]))["messages"]
+        equal(subset(messages, row["messages"]), row["messages"])
+    for row in EXPECTED["completions"]:
+        course.start("completion", f"completes {row['argument']['name']}")
+        equal((await session.complete(row["ref"], row["argument"]))["completion"]["values"], row["values"])
+
+
+async def check_talking(session: Session, person: Person, course: Course) -> None:
+    """What a tool tells and asks while it runs."""
+    if "talks" not in EXPECTED:
+        return
+    talks = EXPECTED["talks"]
+    course.start("logging", "hears log messages")
+    await session.want_log(talks["log"]["level"])
+    await session.call_tool(talks["log"]["tool"], {}, None)
+    equal([{key: told[key] for key in ("level", "data")} for told in person.heard], talks["log"]["messages"])
+    course.start("progress", "follows the progress of a call")
+    steps: list[float] = []
+
+    async def step(progress: float, total: float | None, message: str | None) -> None:
+        steps.append(progress)
+
+    await session.call_tool(talks["progress"]["tool"], {}, step)
+    equal(steps, talks["progress"]["steps"])
+    for ask in talks["asks"]:
+        course.start(ask["method"], f"is asked: {ask['method']}")
+        person.asked.clear()
+        result = await session.call_tool(ask["tool"], {}, None)
+        equal([method for method, _ in person.asked], [ask["method"]])
+        equal(subset(person.asked[0][1], ask["params"]), ask["params"])
+        equal(result["content"][0]["text"], ask["text"])
 
 
 def check_server(session: Session) -> None:
@@ -177,7 +307,7 @@ async def check_unknown_tool(adapter: Adapter, session: Session) -> None:
     """A tool that is not there is a JSON-RPC error and no result."""
     wanted = EXPECTED["unknown_tool"]
     try:
-        result = await session.call_tool(wanted["name"], {})
+        result = await session.call_tool(wanted["name"], {}, None)
     except adapter.protocol_error as error:
         equal(error.error.code, wanted["code"], str(error))  # type: ignore[attr-defined]
         return
@@ -189,7 +319,7 @@ async def check_refused(adapter: Adapter, headers: dict[str, str]) -> None:
     responses = Responses()
     listed = False
     try:
-        async with adapter.open(headers, responses) as session:
+        async with adapter.open(Opening(headers, responses, Person())) as session:
             await session.list_tools()
             listed = True
     except Exception as error:
