@@ -16,6 +16,7 @@ mod rmcp_client;
 mod serve;
 mod sessions;
 mod sql;
+mod steps;
 mod support;
 mod tidy;
 mod tree;

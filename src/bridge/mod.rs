@@ -40,6 +40,6 @@ pub use source::{
     SqlSpec, Tls, TokenExchange,
 };
 pub use sql::{Access, Column, ExpectRows, Operation as SqlOperation, Returns, Statement};
-pub use steps::{Reply, ReplyItem, Step};
+pub use steps::{Reply, ReplyItem, Require, Step};
 pub use tool::{Annotations, Fitting, Test, Tool};
 pub use units::{ByteSize, Duration, Rate};

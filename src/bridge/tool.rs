@@ -30,7 +30,6 @@ pub struct Tool {
     /// A SQL statement.
     pub sql: Option<SqlOperation>,
     /// Several calls, one after the other.
-    #[schemars(extend("x-not-yet" = true))]
     pub steps: Option<Vec<Step>>,
     /// A fixed answer.
     #[schemars(extend("x-not-yet" = true))]

@@ -19,6 +19,7 @@ mod path;
 mod rest;
 mod source;
 mod sql;
+mod steps;
 mod structure;
 mod templates;
 mod tool;

@@ -1,5 +1,6 @@
 //! Floor 4. Output: what is kept of a result and in which form it is shown.
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::{
@@ -30,11 +31,7 @@ pub(super) fn build(
     let empty = Written::default();
     let written = written.unwrap_or(&empty);
     let select = written.select.as_deref().and_then(|path| templates::path(path, &at.at("select"), context));
-    let fields = written.fields.as_ref().map(|fields| {
-        let at = at.at("fields");
-        let all = fields.iter().filter_map(|(name, field)| self::field(name, field, &at.at(name), context));
-        Projection { fields: all.collect() }
-    });
+    let fields = written.fields.as_ref().map(|fields| projection(fields, &at.at("fields"), context));
     let text = match (&written.template, written.format) {
         (Some(source), _) => templates::text(source, stage, params, &at.at("template"), context)
             .map_or(TextForm::Json, TextForm::Template),
@@ -60,6 +57,16 @@ pub(super) fn build(
         max_items: written.max_items.map(|max| max as usize),
         max_bytes,
     }
+}
+
+/// The members that are kept of every item.
+pub(super) fn projection(
+    fields: &IndexMap<String, WrittenField>,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Projection {
+    let all = fields.iter().filter_map(|(name, field)| self::field(name, field, &at.at(name), context));
+    Projection { fields: all.collect() }
 }
 
 /// The author's schema, to hold every structured content to.

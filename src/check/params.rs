@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::{context::Context, templates};
+use super::{context::Context, steps::Place, templates};
 use crate::{
     bridge::{Like, Param, ParamSpec, Tool, Type},
     diag::{Code, Diagnostic, closest},
@@ -51,6 +51,8 @@ pub(super) struct Params {
     pub(super) declared: Vec<Declared>,
     pub(super) bound: Vec<Bound>,
     pub(super) lost: Lost,
+    /// Where among the steps of a tool templates stand; `None` in a tool without steps.
+    pub(super) place: Option<Place>,
 }
 
 /// Arguments that are written in the file and could not be used: naming one is no fault of its own.
@@ -63,6 +65,7 @@ pub(super) enum Lost {
 }
 
 /// One declared argument.
+#[derive(Clone)]
 pub(super) struct Declared {
     pub(super) name: String,
     pub(super) role: Role,
@@ -78,6 +81,8 @@ pub(super) enum Role {
     Object,
     Like(Like),
     Choice(Vec<(String, String)>),
+    /// A value of a step, whose kind only a call tells.
+    Open,
 }
 
 /// Whether an argument has a value in every call.
@@ -110,6 +115,13 @@ impl Params {
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.declared.iter().map(|param| param.name.as_str())
+    }
+
+    /// The same arguments as a part of a tool with steps sees them, with the values it adds.
+    pub(super) fn placed(&self, place: Place, added: Vec<Declared>) -> Self {
+        let declared = self.declared.iter().cloned().chain(added).collect();
+        let lost = self.lost.clone();
+        Self { schema: Value::Null, arguments: None, declared, bound: Vec::new(), lost, place: Some(place) }
     }
 }
 
@@ -243,7 +255,7 @@ fn from_schema(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<
     // With the fault at its root told, the rest is checked as what it was to be.
     let mut schema = schema.clone();
     schema.insert("type".into(), json!("object"));
-    Params { schema: Value::Object(schema), arguments: None, declared, bound: Vec::new(), lost }
+    Params { schema: Value::Object(schema), arguments: None, declared, bound: Vec::new(), lost, place: None }
 }
 
 fn from_params(params: &IndexMap<String, Param>, at: &Pointer, context: &mut Context<'_>) -> Params {
@@ -290,7 +302,7 @@ fn from_params(params: &IndexMap<String, Param>, at: &Pointer, context: &mut Con
         }
         schema.insert("additionalProperties".into(), Value::Bool(false));
     }
-    Params { schema, arguments: None, declared, bound, lost: Lost::Some(Vec::new()) }
+    Params { schema, arguments: None, declared, bound, lost: Lost::Some(Vec::new()), place: None }
 }
 
 fn spec_of(param: &Param) -> ParamSpec {

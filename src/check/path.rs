@@ -141,7 +141,7 @@ fn placed(braced: &str, range: Range<usize>, params: &Params) -> Result<Placed, 
         let message = format!("`{name}` fills a part of the path, so it must be required or have a default");
         return Err(Fault::new(range, message));
     }
-    if !matches!(param.role, Role::Scalar) {
+    if !matches!(param.role, Role::Scalar | Role::Open) {
         let message = format!("`{name}` fills a part of the path, so it must be text, a number or a boolean");
         return Err(Fault::new(range, message));
     }

@@ -239,6 +239,11 @@ fn names(tree: &Tree) -> Vec<String> {
 
 /// Of a tool with an error nobody can tell what it would use: [`Context::is_faulty`].
 fn advise_on_unused(params: &Params, used: &[String], tool: &Pointer, context: &mut Context<'_>) {
+    if let Some(place) = &params.place {
+        // What one step has no use for may be for another.
+        place.note(used);
+        return;
+    }
     if used.iter().any(|name| name == "args") || context.is_faulty(tool) {
         return;
     }

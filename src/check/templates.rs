@@ -27,6 +27,8 @@ pub(super) enum Stage {
     RestResult,
     /// After SQL rows.
     SqlResult,
+    /// After the last step.
+    StepsResult,
 }
 
 impl Stage {
@@ -36,12 +38,13 @@ impl Stage {
             Self::Failure => &["args", "caller", "now", "request", "status"],
             Self::RestResult => &["args", "caller", "now", "request", "status", "body"],
             Self::SqlResult => &["args", "caller", "now", "request", "rows", "row"],
+            Self::StepsResult => &["args", "caller", "now", "request", "body"],
         }
     }
 }
 
 /// Variables that this version does not have yet.
-const NOT_YET: [&str; 2] = ["headers", "steps"];
+const NOT_YET: [&str; 1] = ["headers"];
 
 /// Compiles a text template. `None` after a fault.
 pub(super) fn text(
@@ -171,6 +174,10 @@ fn variables(named: &[Variable], stage: Stage, params: &Params, at: &Pointer, co
         let known: Vec<String> = match first.as_str() {
             "caller" => CallerPart::NAMES.map(spelled).to_vec(),
             "request" => vec!["request.id".into()],
+            "steps" => {
+                super::steps::name_is_known(variable, params.place.as_ref(), at, context);
+                continue;
+            }
             _ if params.is_known(first) || stage.variables().contains(&first.as_str()) => continue,
             _ => {
                 unknown(variable, stage, params, at, context);

@@ -7,13 +7,13 @@ use super::{
     params::{self, Params},
     rest,
     source::{self, Sources, TIMEOUT},
-    sql,
+    sql, steps,
     templates::Stage,
 };
 use crate::{
     bridge::{self, Annotations as WrittenAnnotations, Tool as Written},
     diag::{Code, Diagnostic},
-    plan::{Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access},
+    plan::{Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access, steps::Call},
     yaml::Pointer,
 };
 
@@ -47,7 +47,13 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     context.take_needs();
     let (operation, stage, natural) = operation(written, &params, sources, &at, context);
     let needs = context.take_needs();
-    let output = output::build(written.output.as_ref(), stage, &params, &at.at("output"), context);
+    // The output of a tool with steps stands behind them all.
+    let behind = written.steps.as_deref().map(|steps| params.placed(steps::Place::behind(steps), Vec::new()));
+    let named = behind.as_ref().unwrap_or(&params);
+    let output = output::build(written.output.as_ref(), stage, named, &at.at("output"), context);
+    if let (Some(all), Some(output)) = (&written.steps, &written.output) {
+        steps::output_is_known(output, all, &at.at("output"), context);
+    }
     let operation = operation?;
     let derived = derived(&operation);
     let annotations = overridden(derived, written.annotations.as_ref());
@@ -92,6 +98,10 @@ fn operation(
         let built = rest::build(operation, params, sources, &at, context);
         return (built.map(|it| Operation::Rest(Box::new(it))), Stage::RestResult, natural);
     }
+    if let Some(all) = &written.steps {
+        let built = steps::build(all, params, sources, &at.at("steps"), context);
+        return (built.map(|it| Operation::Steps(Box::new(it))), Stage::StepsResult, steps::timeout(all, sources));
+    }
     let built =
         written.sql.as_ref().and_then(|operation| sql::build(operation, params, sources, &at.at("sql"), context));
     let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), source::Kind::Sql);
@@ -110,18 +120,37 @@ fn advise_on_words(name: &str, written: &Written, at: &Pointer, context: &mut Co
 /// What an operation says about itself (protocol.md T-15, sql.md §9.10).
 fn derived(operation: &Operation) -> Annotations {
     match operation {
-        Operation::Rest(request) => Annotations {
-            read_only: request.reads(),
-            destructive: !request.reads() && request.method != crate::plan::rest::Method::Post,
-            idempotent: request.reads() || request.method.is_idempotent(),
-            open_world: true,
-        },
-        Operation::Sql(query) => {
-            let read_only = query.access == Access::Read;
-            let insert_only = query.effect == Effect::Adds;
-            Annotations { read_only, destructive: !read_only && !insert_only, idempotent: read_only, open_world: false }
+        Operation::Rest(request) => of_request(request),
+        Operation::Sql(query) => of_query(query),
+        Operation::Steps(steps) => {
+            let all = steps.all.iter().map(|step| match &step.call {
+                Call::Rest(request) => of_request(request),
+                Call::Sql(query) => of_query(query),
+            });
+            let nothing = Annotations { read_only: true, destructive: false, idempotent: true, open_world: false };
+            all.fold(nothing, |one, other| Annotations {
+                read_only: one.read_only && other.read_only,
+                destructive: one.destructive || other.destructive,
+                idempotent: one.idempotent && other.idempotent,
+                open_world: one.open_world || other.open_world,
+            })
         }
     }
+}
+
+fn of_request(request: &crate::plan::rest::Request) -> Annotations {
+    Annotations {
+        read_only: request.reads(),
+        destructive: !request.reads() && request.method != crate::plan::rest::Method::Post,
+        idempotent: request.reads() || request.method.is_idempotent(),
+        open_world: true,
+    }
+}
+
+fn of_query(query: &crate::plan::Query) -> Annotations {
+    let read_only = query.access == Access::Read;
+    let insert_only = query.effect == Effect::Adds;
+    Annotations { read_only, destructive: !read_only && !insert_only, idempotent: read_only, open_world: false }
 }
 
 fn overridden(derived: Annotations, written: Option<&WrittenAnnotations>) -> Annotations {
@@ -151,13 +180,23 @@ fn advise_on_hints(operation: &Operation, hints: Annotations, at: &Pointer, cont
             let message = format!("a {} request is not read-only", request.method.as_str());
             context.fault(Code::NotAccepted, &at, message);
         }
+        Operation::Steps(steps) => {
+            let changing = steps.all.iter().find(|step| match &step.call {
+                Call::Rest(request) => matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE"),
+                Call::Sql(query) => query.access == Access::Write,
+            });
+            if let Some(step) = changing {
+                let message = format!("the step `{}` changes something, so the tool is not read-only", step.name);
+                context.fault(Code::NotAccepted, &at, message);
+            }
+        }
         Operation::Rest(_) | Operation::Sql(_) => {}
     }
 }
 
 fn schema_of(operation: &Operation, written: &Written, output: &Output) -> Option<serde_json::Value> {
     match operation {
-        Operation::Rest(_) => output_schema::of_rest(written.output.as_ref(), output),
+        Operation::Rest(_) | Operation::Steps(_) => output_schema::of_rest(written.output.as_ref(), output),
         Operation::Sql(query) => {
             let given = written.output.as_ref().and_then(|output| output.schema.clone());
             if output.structured == crate::plan::Structured::Left {

@@ -174,6 +174,15 @@ codes! {
     Admission = "MB0807",
     /// A tool that changes something and needs no scope where others do.
     WriteWithoutScope = "MB0808",
+
+    /// A name of a step, or of a value in one, that cannot be used.
+    StepName = "MB0950",
+    /// A step that is not there, or has not run yet.
+    StepReference = "MB0951",
+    /// A key that has no meaning in this step.
+    StepKey = "MB0952",
+    /// A loop that cannot be run.
+    StepLoop = "MB0953",
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::{
     plan::{CallerPart, Operation, Query, Tool, rest::Request},
     upstream::{
         FailureClass, Upstream,
-        rest::RestCall,
-        sql::{Limits, Run},
+        rest::{Answer, RestCall},
+        sql::{Answer as Rows, Limits, Run},
     },
 };
 
@@ -51,49 +51,77 @@ pub async fn call(generation: &Generation, call: &Call<'_>) -> Outcome {
 async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallError> {
     let mut arguments = call.tool.arguments.read(call.arguments)?;
     bind_identity(call, &mut arguments)?;
-    let deadline = Instant::now() + call.tool.timeout;
-    match (&call.tool.operation, generation.upstream(call.tool.source())) {
-        (Operation::Rest(request), Some(Upstream::Rest(upstream))) => {
+    let world = World { generation, call, deadline: Instant::now() + call.tool.timeout };
+    match &call.tool.operation {
+        Operation::Rest(request) => {
             let scope = scope(call, &arguments, &request.placed);
-            let credential = |name: &str| call.headers.get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
-            let sent = RestCall { scope: &scope, credential: &credential, deadline };
-            let answer = upstream.send(request, &sent).await?;
-            if let Some(error) = refused(request, &answer, &scope)? {
-                return Err(error);
-            }
+            let answer = world.rest(request, &scope).await?;
             shape::rest(&call.tool.output, answer, &scope)
         }
-        (Operation::Sql(query), Some(Upstream::Sql(upstream))) => {
-            let run = run_of(query, call.tool, &arguments, deadline);
+        Operation::Sql(query) => {
             let scope = scope(call, &arguments, &[]);
-            let answer = match (upstream.run(run).await, &query.not_found) {
-                (Err(error), Some(text)) if error.class() == FailureClass::Missing => {
-                    let text = text.render(&scope).map_err(|error| shape::template_failed(&error))?;
-                    return Err(CallError::new(ErrorClass::Upstream, text));
-                }
-                (answer, _) => answer?,
-            };
+            let answer = world.sql(query, &scope).await?;
             shape::sql(query, &call.tool.output, &answer, &scope)
         }
-        _ => Err(CallError::new(ErrorClass::Internal, "The tool's source is not connected.")),
+        // Its future is as large as all it may do: the others do not carry it along.
+        Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, &arguments)).await,
     }
 }
 
-fn scope<'a>(call: &Call<'a>, arguments: &'a Map<String, Value>, placed: &'a [String]) -> CallScope<'a> {
-    let declared = &call.tool.declared;
-    CallScope { arguments, declared, placed, principal: call.principal, request: call.request, result: Known::Nothing }
+pub(super) fn scope<'a>(call: &Call<'a>, arguments: &'a Map<String, Value>, placed: &'a [String]) -> CallScope<'a> {
+    let (declared, principal, request) = (&call.tool.declared, call.principal, call.request);
+    CallScope { arguments, declared, placed, principal, request, steps: None, result: Known::Nothing }
 }
 
-fn run_of<'a>(query: &'a Query, tool: &Tool, arguments: &'a Map<String, Value>, deadline: Instant) -> Run<'a> {
-    Run {
-        statement: &query.statement,
-        access: query.access,
-        arguments,
-        returns: query.returns,
-        expect_rows: query.expect_rows,
-        limits: Limits { max_rows: query.max_rows, max_bytes: tool.output.max_bytes },
-        deadline,
+/// What one call works with: the sources, who is calling, and until when.
+pub(super) struct World<'a> {
+    pub(super) generation: &'a Generation,
+    pub(super) call: &'a Call<'a>,
+    pub(super) deadline: Instant,
+}
+
+impl World<'_> {
+    /// Sends a request. An answer whose status is an error is one here too.
+    pub(super) async fn rest(&self, request: &Request, scope: &CallScope<'_>) -> Result<Answer, CallError> {
+        let Some(Upstream::Rest(upstream)) = self.generation.upstream(request.source) else {
+            return Err(unconnected());
+        };
+        let headers = self.call.headers;
+        let credential = |name: &str| headers.get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
+        let sent = RestCall { scope, credential: &credential, deadline: self.deadline };
+        let answer = upstream.send(request, &sent).await?;
+        match refused(request, &answer, scope)? {
+            Some(error) => Err(error),
+            None => Ok(answer),
+        }
     }
+
+    /// Runs a statement with the values of a scope.
+    pub(super) async fn sql(&self, query: &Query, scope: &CallScope<'_>) -> Result<Rows, CallError> {
+        let Some(Upstream::Sql(upstream)) = self.generation.upstream(query.source) else {
+            return Err(unconnected());
+        };
+        let run = Run {
+            statement: &query.statement,
+            access: query.access,
+            arguments: scope.arguments,
+            returns: query.returns,
+            expect_rows: query.expect_rows,
+            limits: Limits { max_rows: query.max_rows, max_bytes: self.call.tool.output.max_bytes },
+            deadline: self.deadline,
+        };
+        match (upstream.run(run).await, &query.not_found) {
+            (Err(error), Some(text)) if error.class() == FailureClass::Missing => {
+                let text = text.render(scope).map_err(|error| shape::template_failed(&error))?;
+                Err(CallError::new(ErrorClass::Upstream, text))
+            }
+            (answer, _) => Ok(answer?),
+        }
+    }
+}
+
+fn unconnected() -> CallError {
+    CallError::new(ErrorClass::Internal, "The tool's source is not connected.")
 }
 
 /// Params with `from:` take the caller's identity. A caller without the part is refused, also
@@ -114,11 +142,7 @@ fn bind_identity(call: &Call<'_>, arguments: &mut Map<String, Value>) -> Result<
 }
 
 /// The error that an answer's status stands for, if it does.
-fn refused(
-    request: &Request,
-    answer: &crate::upstream::rest::Answer,
-    scope: &CallScope<'_>,
-) -> Result<Option<CallError>, CallError> {
+fn refused(request: &Request, answer: &Answer, scope: &CallScope<'_>) -> Result<Option<CallError>, CallError> {
     let status = answer.status;
     if request.success.iter().any(|range| range.holds(status)) {
         return Ok(None);

@@ -11,6 +11,7 @@ mod principal;
 mod render;
 mod scope;
 mod shape;
+mod steps;
 
 pub use call::{Call, call};
 pub use error::{CallError, ErrorClass};

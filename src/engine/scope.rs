@@ -19,6 +19,8 @@ pub(super) struct CallScope<'a> {
     pub(super) placed: &'a [String],
     pub(super) principal: &'a Principal,
     pub(super) request: u64,
+    /// The results of the steps so far, by name; `None` in a tool of one call.
+    pub(super) steps: Option<&'a Value>,
     /// What is known of the result.
     pub(super) result: Known<'a>,
 }
@@ -34,6 +36,8 @@ pub(super) enum Known<'a> {
     Rest { status: u16, body: &'a Value },
     /// SQL rows, or the one row.
     Sql { rows: &'a Value },
+    /// The results of all steps, as the output of the tool has shaped them.
+    Steps { body: &'a Value },
 }
 
 impl Scope for CallScope<'_> {
@@ -54,7 +58,8 @@ impl Scope for CallScope<'_> {
             ("now", _) => Some(Cow::Owned(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into())),
             ("request", _) => Some(Cow::Owned(json!({ "id": self.request.to_string() }))),
             ("status", Known::Status(status) | Known::Rest { status, .. }) => Some(Cow::Owned(status.into())),
-            ("body", Known::Rest { body, .. }) => Some(Cow::Borrowed(body)),
+            ("steps", _) => self.steps.map(Cow::Borrowed),
+            ("body", Known::Rest { body, .. } | Known::Steps { body }) => Some(Cow::Borrowed(body)),
             ("rows", Known::Sql { rows }) => Some(Cow::Borrowed(rows)),
             ("row", Known::Sql { rows }) => match rows {
                 Value::Array(all) => all.first().map(Cow::Borrowed),

@@ -57,6 +57,41 @@ pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -
     }
 }
 
+/// What a step got from a REST source, as a value.
+pub(super) fn rest_step(output: &Output, answer: &RestAnswer) -> Result<Value, CallError> {
+    let body = match answer.kind {
+        ContentKind::Json => {
+            serde_json::from_slice::<Value>(&answer.body).map_err(|error| not_json().caused_by(error.to_string()))?
+        }
+        ContentKind::Empty => Value::Null,
+        ContentKind::Html => Value::String(select::html_to_text(&answer.text())),
+        ContentKind::Text => Value::String(answer.text().into_owned()),
+        ContentKind::Other => {
+            let message = "The API answered with a kind of content that cannot be shown as text.";
+            return Err(CallError::new(ErrorClass::Upstream, message));
+        }
+    };
+    Ok(kept(output, body).0)
+}
+
+/// What a step got from a database, as a value: the list of rows, the row, the one value, or how many were
+/// affected. Null where a row or a value was wanted and none was found.
+pub(super) fn sql_step(query: &Query, output: &Output, answer: &SqlAnswer) -> Result<Value, CallError> {
+    let value = match (query.returns, rows_value(query.returns, answer)?) {
+        (Returns::Row | Returns::Value, _) if answer.row_count == 0 => Value::Null,
+        (Returns::Value, Value::Object(mut members)) => members.remove("result").unwrap_or_default(),
+        (_, value) => value,
+    };
+    Ok(kept(output, value).0)
+}
+
+/// Shapes the results of all steps.
+pub(super) fn steps(output: &Output, results: &Value, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
+    let (value, cut) = kept(output, results.clone());
+    let inner = CallScope { result: Known::Steps { body: &value }, steps: Some(results), ..*scope };
+    finish(output, &value, cut, &inner)
+}
+
 /// Whether a body that is passed on without being parsed at least begins and ends as JSON does:
 /// a page or a torn answer must not pass for a result.
 fn is_framed(body: &[u8]) -> bool {

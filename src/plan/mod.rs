@@ -8,6 +8,7 @@ pub mod rest;
 mod server;
 mod source;
 pub mod sql;
+pub mod steps;
 mod tool;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Admission, Bound, BridgeId, CallerPart, Output, Query, SourceId, rest, sql};
+use super::{Admission, Bound, BridgeId, CallerPart, Output, Query, rest, sql, steps::Steps};
 use crate::schema::Arguments;
 
 /// One tool.
@@ -45,21 +45,13 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// The source the tool works on.
-    #[must_use]
-    pub fn source(&self) -> SourceId {
-        match &self.operation {
-            Operation::Rest(request) => request.source,
-            Operation::Sql(query) => query.source,
-        }
-    }
-
     /// Whether the tool can tell or ask the client anything before its result. Calls of tools that
     /// cannot need nothing but the result to be sent.
     #[must_use]
     pub const fn speaks(&self) -> bool {
         match &self.operation {
             Operation::Rest(_) | Operation::Sql(_) => false,
+            Operation::Steps(_) => true,
         }
     }
 
@@ -69,6 +61,7 @@ impl Tool {
         match &self.operation {
             Operation::Rest(request) => !request.reads(),
             Operation::Sql(query) => query.access == sql::Access::Write,
+            Operation::Steps(steps) => steps.all.iter().any(|step| step.call.writes()),
         }
     }
 }
@@ -80,6 +73,8 @@ pub enum Operation {
     Rest(Box<rest::Request>),
     /// One SQL statement.
     Sql(Box<Query>),
+    /// Several calls, one after the other.
+    Steps(Box<Steps>),
 }
 
 /// Hints for the client about what a tool may do (protocol.md T-15).

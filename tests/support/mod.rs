@@ -3,10 +3,12 @@
 
 mod bridge;
 mod http;
+mod scripted;
 mod upstream;
 
 pub(crate) use bridge::{Served, call_message, initialize_message, serve};
 pub(crate) use http::{Post, Response, raw};
+pub(crate) use scripted::{Scripted, stand_in};
 pub(crate) use upstream::{Upstream, upstream};
 
 use std::collections::BTreeMap;

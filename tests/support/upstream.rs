@@ -39,7 +39,13 @@ impl Seen {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Vec<Seen>>>);
+pub(super) struct Memory(Arc<Mutex<Vec<Seen>>>);
+
+impl Memory {
+    pub(super) fn all(&self) -> Vec<Seen> {
+        self.0.lock().expect("no panic holds it").clone()
+    }
+}
 
 /// A running stand-in.
 #[derive(Debug)]
@@ -55,7 +61,7 @@ impl Upstream {
 
     /// The requests so far, in order.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.memory.0.lock().expect("no panic holds it").clone()
+        self.memory.all()
     }
 
     pub(crate) fn last(&self) -> Seen {
@@ -83,7 +89,8 @@ pub(crate) async fn upstream() -> Upstream {
     Upstream { address, memory }
 }
 
-async fn note(memory: &Memory, request: Request) -> Seen {
+/// Remembers a request; says what it was and how many came before it.
+pub(super) async fn note(memory: &Memory, request: Request) -> (Seen, usize) {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let seen = Seen {
@@ -93,8 +100,9 @@ async fn note(memory: &Memory, request: Request) -> Seen {
         body: String::from_utf8_lossy(&body).into_owned(),
         bytes: body.to_vec(),
     };
-    memory.0.lock().expect("no panic holds it").push(seen.clone());
-    seen
+    let mut all = memory.0.lock().expect("no panic holds it");
+    all.push(seen.clone());
+    (seen, all.len() - 1)
 }
 
 fn answer(status: u16, content: &str, body: impl Into<Body>) -> Response<Body> {
@@ -117,7 +125,7 @@ async fn item(State(memory): State<Memory>, Path(id): Path<u64>, request: Reques
 }
 
 async fn items(State(memory): State<Memory>, request: Request) -> Response<Body> {
-    let seen = note(&memory, request).await;
+    let (seen, _) = note(&memory, request).await;
     if seen.method == "POST" {
         let body = serde_json::from_str(&seen.body).unwrap_or(Value::Null);
         return json_answer(201, &json!({ "created": body }));
@@ -127,7 +135,7 @@ async fn items(State(memory): State<Memory>, request: Request) -> Response<Body>
 }
 
 async fn echo(State(memory): State<Memory>, request: Request) -> Response<Body> {
-    let seen = note(&memory, request).await;
+    let (seen, _) = note(&memory, request).await;
     let headers: Value =
         seen.headers.iter().map(|(name, value)| (name.to_string(), json!(value.to_str().ok()))).collect();
     let body = json!({ "method": seen.method, "target": seen.target, "headers": headers, "body": seen.body });

@@ -14,6 +14,16 @@ pub struct Fault {
     pub range: Range<usize>,
 }
 
+impl Fault {
+    /// The list that stands where a single value belongs, if this is the fault.
+    pub fn list_outside_in(&self) -> Option<&String> {
+        match &self.kind {
+            FaultKind::ListOutsideIn { name } => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// Which text a [`Fault`] is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {

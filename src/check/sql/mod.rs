@@ -89,7 +89,7 @@ fn statement(
     let query_at = at.at("query");
     let options = params.declared.iter().flat_map(|param| match &param.role {
         Role::Choice(options) => options.iter().map(|(key, _)| param.pointer.at("choices").at(key)).collect(),
-        Role::Scalar | Role::List | Role::Object | Role::Like(_) => Vec::new(),
+        Role::Scalar | Role::List | Role::Object | Role::Like(_) | Role::Open => Vec::new(),
     });
     let inserted: Vec<Pointer> =
         options.chain([query_at.clone()]).filter(|at| !context.inserted(at).is_empty()).collect();
@@ -103,7 +103,20 @@ fn statement(
     let declared = params.declared.iter().map(|param| (param.name.clone(), kind_of(&param.role)));
     let mut kinds: BTreeMap<String, ParamKind> = declared.collect();
     kinds.extend(params.lost_names().map(|name| (name.to_owned(), ParamKind::Scalar)));
-    match compile::compile(text, &kinds, Dialect::Sqlite, access.unwrap_or(Access::Write)) {
+    // A value of a step is a list where only a list can stand.
+    let mut result = compile::compile(text, &kinds, Dialect::Sqlite, access.unwrap_or(Access::Write));
+    if let Err(faults) = &result {
+        let single: Vec<&String> = faults.iter().filter_map(|fault| fault.list_outside_in()).collect();
+        let open = params.declared.iter().filter(|param| matches!(param.role, Role::Open));
+        let mut changed = false;
+        for param in open.filter(|param| single.contains(&&param.name)) {
+            changed |= kinds.insert(param.name.clone(), ParamKind::Scalar).is_some();
+        }
+        if changed {
+            result = compile::compile(text, &kinds, Dialect::Sqlite, access.unwrap_or(Access::Write));
+        }
+    }
+    match result {
         Ok(compiled) => Some(compiled),
         Err(faults) => {
             for fault in faults {
@@ -117,7 +130,7 @@ fn statement(
 fn kind_of(role: &Role) -> ParamKind {
     match role {
         Role::Scalar | Role::Object => ParamKind::Scalar,
-        Role::List => ParamKind::List,
+        Role::List | Role::Open => ParamKind::List,
         Role::Like(Like::Contains) => ParamKind::Like(LikeKind::Contains),
         Role::Like(Like::Prefix) => ParamKind::Like(LikeKind::Prefix),
         Role::Like(Like::Suffix) => ParamKind::Like(LikeKind::Suffix),
@@ -295,8 +308,16 @@ fn columns(operation: &SqlOperation) -> Vec<ColumnOverride> {
 
 fn advise(compiled: &Compiled, params: &Params, named: &BTreeSet<&str>, at: &Pointer, context: &mut Context<'_>) {
     let is_faulty = context.is_faulty(&at.above());
+    if let Some(place) = &params.place {
+        // What one step has no use for may be for another.
+        place.note(compiled.used.iter().map(String::as_str).chain(named.iter().copied()));
+    }
     for param in &params.declared {
-        if !is_faulty && !compiled.used.contains(&param.name) && !named.contains(param.name.as_str()) {
+        if params.place.is_none()
+            && !is_faulty
+            && !compiled.used.contains(&param.name)
+            && !named.contains(param.name.as_str())
+        {
             let message = format!("the param `{}` is used nowhere", param.name);
             let span = context.key(&param.pointer);
             context.push(Diagnostic::warning(Code::ParamUnused, span, message));

@@ -1,0 +1,79 @@
+//! A stand-in whose answers the test writes: a function from the request, and how many came before it, to the answer.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Router, body::Body, extract::Request, http::Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::{
+    spawn,
+    upstream::{Memory, Seen, note},
+};
+
+/// An answer to one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Scripted {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        Self { status, headers, body: body.to_string() }
+    }
+}
+
+/// A running stand-in.
+#[derive(Debug)]
+pub(crate) struct StandIn {
+    address: SocketAddr,
+    memory: Memory,
+}
+
+impl StandIn {
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The requests so far, in order.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.memory.all()
+    }
+
+    /// Path and query of the requests so far.
+    pub(crate) fn targets(&self) -> Vec<String> {
+        self.seen().into_iter().map(|seen| seen.target).collect()
+    }
+}
+
+/// Starts a stand-in on a port of its own.
+pub(crate) async fn stand_in<F>(answer: F) -> StandIn
+where
+    F: FnMut(&Seen, usize) -> Scripted + Send + 'static,
+{
+    let memory = Memory::default();
+    let script = Arc::new(Mutex::new(answer));
+    let remembered = memory.clone();
+    let handler = move |request: Request| {
+        let (memory, script) = (remembered.clone(), Arc::clone(&script));
+        async move {
+            let (seen, before) = note(&memory, request).await;
+            let scripted = (script.lock().expect("no panic holds it"))(&seen, before);
+            let mut response = Response::builder().status(scripted.status);
+            for (name, value) in &scripted.headers {
+                response = response.header(name, value);
+            }
+            response.body(Body::from(scripted.body)).expect("a response")
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
+    StandIn { address, memory }
+}
