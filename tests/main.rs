@@ -10,6 +10,7 @@ mod floors;
 mod generated;
 mod hostile;
 mod one_language;
+mod replies;
 mod rest;
 mod rest_requests;
 mod rmcp_client;

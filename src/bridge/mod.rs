@@ -9,10 +9,12 @@
 //! - `x-expected`: what to call the value when something else stands there.
 //! - `x-secret`: a literal here is warned about.
 
+mod ask;
 mod body;
 mod file;
 mod output;
 mod param;
+mod reply;
 mod rest;
 mod schema;
 mod server;
@@ -22,10 +24,12 @@ mod steps;
 mod tool;
 mod units;
 
+pub use ask::{Ask, AskField, FieldFormat, FieldItems, FieldOption, FieldSpec, FieldType, Inquiry, Roots, Sample};
 pub use body::{Encoding, Graphql, LongPart, Part, TextBody};
 pub use file::{File, Instructions, Prompt, PromptMessage, Resource};
 pub use output::{Content, Convert, Field, Format, LongField, Output};
 pub use param::{Choices, Like, MirrorHeader, Nested, Param, ParamSpec, ParamType, Type};
+pub use reply::{EmbeddedResource, Log, LogLevel, Media, ProgressNote, Reply, ReplyItem, ResourceLink};
 pub use rest::{
     CsvReading, ErrorWhen, Operation as RestOperation, Paginate, Parse, ParseWith, Parsing, Query, Style, StyledQuery,
     XmlReading,
@@ -40,6 +44,6 @@ pub use source::{
     SqlSpec, Tls, TokenExchange,
 };
 pub use sql::{Access, Column, ExpectRows, Operation as SqlOperation, Returns, Statement};
-pub use steps::{Reply, ReplyItem, Require, Step};
+pub use steps::{Require, Step};
 pub use tool::{Annotations, Fitting, Test, Tool};
 pub use units::{ByteSize, Duration, Rate};

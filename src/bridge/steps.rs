@@ -1,10 +1,10 @@
-//! Floor 3. Tools of several calls, and fixed answers.
+//! Floor 3. Tools of several calls.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Duration, Output, RestOperation, SqlOperation};
+use super::{Output, RestOperation, SqlOperation};
 
 /// One call of several. They run one after the other, under the one deadline of the tool; the first that fails
 /// ends the tool.
@@ -58,40 +58,4 @@ pub struct Require {
     pub equals: Option<Value>,
     /// What the model is told otherwise, as a template. The result of the tool is an error then.
     pub otherwise: String,
-}
-
-/// A fixed answer: one item, or a list of them.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Reply {
-    /// Several items.
-    Items(Vec<ReplyItem>),
-    /// One item.
-    Item(Box<ReplyItem>),
-}
-
-/// One item of a fixed answer.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReplyItem {
-    /// Text, as a template.
-    pub text: Option<String>,
-    /// A picture.
-    pub image: Option<Map<String, Value>>,
-    /// A sound.
-    pub audio: Option<Map<String, Value>>,
-    /// A resource.
-    pub resource: Option<Map<String, Value>>,
-    /// Whether the answer is an error.
-    pub error: Option<bool>,
-    /// A message to the client's log.
-    pub log: Option<Map<String, Value>>,
-    /// News about how far the call has come.
-    pub progress: Option<Map<String, Value>>,
-    /// A pause.
-    pub delay: Option<Duration>,
-    /// A question to the person.
-    pub ask: Option<Map<String, Value>>,
-    /// A question to the client's model.
-    pub sample: Option<Map<String, Value>>,
 }

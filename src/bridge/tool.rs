@@ -32,7 +32,6 @@ pub struct Tool {
     /// Several calls, one after the other.
     pub steps: Option<Vec<Step>>,
     /// A fixed answer.
-    #[schemars(extend("x-not-yet" = true))]
     pub reply: Option<Reply>,
     /// How the result is shaped.
     pub output: Option<Output>,

@@ -7,12 +7,13 @@ use crate::{
     plan::CallerPart,
     secret::{Secret, SecretId, Vault},
     text::{FileSet, Span},
-    yaml::{self, Kind, Node, Pointer},
+    yaml::{self, Kind, Node, Pointer, Variables},
 };
 
 /// The file under check.
 pub(super) struct Context<'a> {
     files: &'a FileSet,
+    variables: &'a dyn Variables,
     root: &'a Node,
     diagnostics: &'a mut Diagnostics,
     vault: &'a mut Vault,
@@ -22,11 +23,16 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn new(
         files: &'a FileSet,
+        variables: &'a dyn Variables,
         root: &'a Node,
-        diagnostics: &'a mut Diagnostics,
-        vault: &'a mut Vault,
+        (diagnostics, vault): (&'a mut Diagnostics, &'a mut Vault),
     ) -> Self {
-        Self { files, root, diagnostics, vault, needs: Vec::new() }
+        Self { files, variables, root, diagnostics, vault, needs: Vec::new() }
+    }
+
+    /// The content of a file beside the bridge file.
+    pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.variables.bytes(self.folder(), path)
     }
 
     /// The place of the key at a pointer.

@@ -5,8 +5,10 @@
 
 mod access;
 mod admission;
+mod ask;
 mod body;
 mod context;
+mod data;
 mod graphql;
 mod inserted;
 mod live;
@@ -16,6 +18,7 @@ mod output_schema;
 mod parameters;
 mod params;
 mod path;
+mod reply;
 mod rest;
 mod source;
 mod sql;
@@ -77,12 +80,12 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
     names::check(&documents, &mut diagnostics);
     let mut sources = Vec::with_capacity(documents.len());
     for (at, document) in documents.iter().enumerate() {
-        let mut context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
+        let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
         sources.push(build(document, BridgeId(at), &mut context, &mut plan));
     }
     // Which file holds the keys is known only after all of them.
     for (document, sources) in documents.iter().zip(&sources) {
-        let mut context = Context::new(files, &document.node, &mut diagnostics, &mut vault);
+        let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
         access::refuse_key_forwarding(&plan.server, sources, &mut context);
         admission::hold_against(&plan, document, &mut context);
     }

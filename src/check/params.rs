@@ -15,7 +15,7 @@ use crate::{
 const FORMATS: [&str; 10] =
     ["date", "date-time", "time", "duration", "uuid", "email", "uri", "decimal", "int64", "byte"];
 /// Names that templates use for something else.
-const TAKEN: [&str; 5] = ["args", "caller", "steps", "now", "request"];
+const TAKEN: [&str; 6] = ["answers", "args", "caller", "steps", "now", "request"];
 /// What the keywords of JSON Schema accept.
 const ACCEPTED: [(&str, &str); 22] = [
     ("type", "string, integer, number, boolean, array or object"),

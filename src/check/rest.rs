@@ -238,7 +238,7 @@ fn names(tree: &Tree) -> Vec<String> {
 }
 
 /// Of a tool with an error nobody can tell what it would use: [`Context::is_faulty`].
-fn advise_on_unused(params: &Params, used: &[String], tool: &Pointer, context: &mut Context<'_>) {
+pub(super) fn advise_on_unused(params: &Params, used: &[String], tool: &Pointer, context: &mut Context<'_>) {
     if let Some(place) = &params.place {
         // What one step has no use for may be for another.
         place.note(used);
@@ -254,8 +254,8 @@ fn advise_on_unused(params: &Params, used: &[String], tool: &Pointer, context: &
     }
 }
 
-/// `choices` and `like` are SQL: a REST request has no use for them.
-pub(super) fn refuse_sql_params(params: &Params, context: &mut Context<'_>) {
+/// `choices` and `like` are SQL: nothing else has a use for them.
+pub(super) fn refuse_sql_params(tool: &str, params: &Params, context: &mut Context<'_>) {
     for param in &params.declared {
         let keyword = match &param.role {
             super::params::Role::Choice(_) => "choices",
@@ -263,11 +263,8 @@ pub(super) fn refuse_sql_params(params: &Params, context: &mut Context<'_>) {
             _ => continue,
         };
         let span = context.key(&param.pointer.at(keyword));
-        let fault = Diagnostic::error(
-            Code::ParamPlace,
-            span,
-            format!("`{keyword}` stands for SQL, and this tool is a REST request"),
-        );
+        let fault =
+            Diagnostic::error(Code::ParamPlace, span, format!("`{keyword}` stands for SQL, and this tool is {tool}"));
         context.push(if keyword == "choices" { fault.help("list the values under `enum`") } else { fault });
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn build(
         context.fault(Code::StepKey, at, format!("a tool has 1 to {STEPS_MAX} steps"));
     }
     if steps.iter().all(|step| step.sql.is_none()) {
-        rest::refuse_sql_params(params, context);
+        rest::refuse_sql_params("a REST request", params, context);
     }
     let mut used = BTreeSet::new();
     let mut all = Vec::new();

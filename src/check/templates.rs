@@ -29,6 +29,8 @@ pub(super) enum Stage {
     SqlResult,
     /// After the last step.
     StepsResult,
+    /// In a fixed answer, among its questions.
+    Reply,
 }
 
 impl Stage {
@@ -37,6 +39,7 @@ impl Stage {
             Self::Request => &["args", "caller", "now", "request"],
             Self::Failure => &["args", "caller", "now", "request", "status"],
             Self::RestResult => &["args", "caller", "now", "request", "status", "body"],
+            Self::Reply => &["args", "caller", "now", "request", "answers"],
             Self::SqlResult => &["args", "caller", "now", "request", "rows", "row"],
             Self::StepsResult => &["args", "caller", "now", "request", "body"],
         }

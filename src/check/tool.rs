@@ -5,6 +5,7 @@ use super::{
     context::Context,
     output, output_schema,
     params::{self, Params},
+    reply::{self, Builder, Whose},
     rest,
     source::{self, Sources, TIMEOUT},
     sql, steps,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     bridge::{self, Annotations as WrittenAnnotations, Tool as Written},
     diag::{Code, Diagnostic},
-    plan::{Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access, steps::Call},
+    plan::{self, Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access, steps::Call},
     yaml::Pointer,
 };
 
@@ -91,9 +92,13 @@ fn operation(
     context: &mut Context<'_>,
 ) -> (Option<Operation>, Stage, std::time::Duration) {
     let timeout = |name: Option<&str>, kind| sources.timeout(name, kind).unwrap_or(TIMEOUT);
+    if let Some(reply) = &written.reply {
+        let reply = self::reply(reply, params, at, context);
+        return (reply.map(|it| Operation::Reply(Box::new(it))), Stage::Reply, TIMEOUT);
+    }
     if let Some(operation) = &written.rest {
         let at = at.at("rest");
-        rest::refuse_sql_params(params, context);
+        rest::refuse_sql_params("a REST request", params, context);
         let natural = timeout(operation.source.as_deref(), source::Kind::Rest);
         let built = rest::build(operation, params, sources, &at, context);
         return (built.map(|it| Operation::Rest(Box::new(it))), Stage::RestResult, natural);
@@ -106,6 +111,23 @@ fn operation(
         written.sql.as_ref().and_then(|operation| sql::build(operation, params, sources, &at.at("sql"), context));
     let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), source::Kind::Sql);
     (built.map(|it| Operation::Sql(Box::new(it))), Stage::SqlResult, natural)
+}
+
+fn reply(written: &bridge::Reply, params: &Params, tool: &Pointer, context: &mut Context<'_>) -> Option<plan::Reply> {
+    for key in ["output", "timeout"] {
+        let at = tool.at(key);
+        if !context.has(&at) {
+            continue;
+        }
+        let span = context.key(&at);
+        let message = format!("`{key}` has no meaning beside `reply`: nothing is called");
+        context.push(Diagnostic::error(Code::Reply, span, message));
+    }
+    rest::refuse_sql_params("a fixed answer", params, context);
+    let mut builder = Builder::new(params, Whose::Anybodys);
+    let reply = reply::build(written, &mut builder, &tool.at("reply"), context);
+    rest::advise_on_unused(params, &builder.used, tool, context);
+    reply
 }
 
 fn advise_on_words(name: &str, written: &Written, at: &Pointer, context: &mut Context<'_>) {
@@ -135,19 +157,20 @@ fn derived(operation: &Operation) -> Annotations {
                 open_world: one.open_world || other.open_world,
             })
         }
+        Operation::Reply(_) => Annotations { read_only: true, destructive: false, idempotent: true, open_world: false },
     }
 }
 
-fn of_request(request: &crate::plan::rest::Request) -> Annotations {
+fn of_request(request: &plan::rest::Request) -> Annotations {
     Annotations {
         read_only: request.reads(),
-        destructive: !request.reads() && request.method != crate::plan::rest::Method::Post,
+        destructive: !request.reads() && request.method != plan::rest::Method::Post,
         idempotent: request.reads() || request.method.is_idempotent(),
         open_world: true,
     }
 }
 
-fn of_query(query: &crate::plan::Query) -> Annotations {
+fn of_query(query: &plan::Query) -> Annotations {
     let read_only = query.access == Access::Read;
     let insert_only = query.effect == Effect::Adds;
     Annotations { read_only, destructive: !read_only && !insert_only, idempotent: read_only, open_world: false }
@@ -190,16 +213,17 @@ fn advise_on_hints(operation: &Operation, hints: Annotations, at: &Pointer, cont
                 context.fault(Code::NotAccepted, &at, message);
             }
         }
-        Operation::Rest(_) | Operation::Sql(_) => {}
+        Operation::Rest(_) | Operation::Sql(_) | Operation::Reply(_) => {}
     }
 }
 
 fn schema_of(operation: &Operation, written: &Written, output: &Output) -> Option<serde_json::Value> {
     match operation {
+        Operation::Reply(_) => None,
         Operation::Rest(_) | Operation::Steps(_) => output_schema::of_rest(written.output.as_ref(), output),
         Operation::Sql(query) => {
             let given = written.output.as_ref().and_then(|output| output.schema.clone());
-            if output.structured == crate::plan::Structured::Left {
+            if output.structured == plan::Structured::Left {
                 None
             } else if let Some(schema) = given {
                 Some(serde_json::Value::Object(schema))

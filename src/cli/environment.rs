@@ -6,6 +6,8 @@ use crate::yaml::Variables;
 
 /// Bytes of a file that `${file:…}` names, at most.
 const FILE_MAX: u64 = 64 << 10;
+/// Bytes of a file that is sent as content, at most.
+const CONTENT_MAX: u64 = 1 << 20;
 
 /// What this process was started with.
 #[derive(Debug)]
@@ -19,12 +21,24 @@ impl Variables for Environment {
 
     fn file(&self, folder: &Path, path: &str) -> Result<String, String> {
         let mut text = String::new();
-        let about = std::fs::metadata(folder.join(path)).map_err(|error| error.to_string())?;
-        if !about.is_file() {
-            return Err("it is not a file".into());
-        }
-        let file = File::open(folder.join(path)).map_err(|error| error.to_string())?;
+        let file = open(&folder.join(path))?;
         file.take(FILE_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
         if text.len() as u64 > FILE_MAX { Err("it is larger than 64 KiB".into()) } else { Ok(text) }
     }
+
+    fn bytes(&self, folder: &Path, path: &str) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let file = open(&folder.join(path))?;
+        file.take(CONTENT_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > CONTENT_MAX { Err("it is larger than 1 MiB".into()) } else { Ok(bytes) }
+    }
+}
+
+/// Opens what is a file: a pipe or a device could keep the start waiting for ever.
+fn open(path: &Path) -> Result<File, String> {
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Err("it is not a file".into());
+    }
+    File::open(path).map_err(|error| error.to_string())
 }

@@ -175,6 +175,23 @@ codes! {
     /// A tool that changes something and needs no scope where others do.
     WriteWithoutScope = "MB0808",
 
+    /// A part of a fixed answer that cannot be sent.
+    Reply = "MB0901",
+    /// Content that is not base64, or a file that cannot be read.
+    Data = "MB0902",
+    /// A type of content that is not one.
+    MimeType = "MB0903",
+    /// Progress that does not grow.
+    Progress = "MB0904",
+    /// A pause that is too long.
+    Delay = "MB0905",
+    /// A question that cannot be asked.
+    Ask = "MB0906",
+    /// A blank of a form that clients do not know.
+    AskField = "MB0907",
+    /// The address of a resource that is not one.
+    ResourceUri = "MB0908",
+
     /// A name of a step, or of a value in one, that cannot be used.
     StepName = "MB0950",
     /// A step that is not there, or has not run yet.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal,
+    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, reply,
     scope::{CallScope, Known},
     shape,
 };
@@ -65,12 +65,13 @@ async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallEr
         }
         // Its future is as large as all it may do: the others do not carry it along.
         Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, &arguments)).await,
+        Operation::Reply(reply) => reply::give(reply, &scope(call, &arguments, &[]), call.peer).await,
     }
 }
 
 pub(super) fn scope<'a>(call: &Call<'a>, arguments: &'a Map<String, Value>, placed: &'a [String]) -> CallScope<'a> {
     let (declared, principal, request) = (&call.tool.declared, call.principal, call.request);
-    CallScope { arguments, declared, placed, principal, request, steps: None, result: Known::Nothing }
+    CallScope { arguments, declared, placed, principal, request, steps: None, result: Known::Nothing, answers: None }
 }
 
 /// What one call works with: the sources, who is calling, and until when.

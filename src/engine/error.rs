@@ -24,6 +24,10 @@ pub enum ErrorClass {
     Timeout,
     /// The result is too large.
     TooLarge,
+    /// The person or the client did not give the answer that the tool needs.
+    Declined,
+    /// The answer of the tool is an error, as its author wrote it.
+    Declared,
     /// The client took the call back.
     Cancelled,
     /// A fault of this program.
@@ -42,6 +46,8 @@ impl ErrorClass {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::TooLarge => "too_large",
+            Self::Declined => "declined",
+            Self::Declared => "declared",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
         }

@@ -96,7 +96,7 @@ fn tail(tools: &[&Tool]) -> String {
         .iter()
         .filter_map(|tool| match &tool.operation {
             Operation::Sql(query) => Some(query.max_rows),
-            Operation::Rest(_) | Operation::Steps(_) => None,
+            Operation::Rest(_) | Operation::Steps(_) | Operation::Reply(_) => None,
         })
         .collect();
     match (rows.first(), rows.last()) {

@@ -1,8 +1,11 @@
 //! Floor 6. The result of one call, as far as it can be told without a protocol revision.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::{CallError, ErrorClass};
+use super::{CallError, ErrorClass, Question};
+use crate::plan::{LinkAbout, Media};
 
 /// The result of one call.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ pub enum Body {
     Document(Bytes),
     /// A JSON object that is the structured content, and printed the text too.
     Structured(Vec<u8>),
+    /// Content of several kinds.
+    Blocks(Vec<Block>),
+    /// There is no result yet: the client is to answer these first.
+    Questions(Vec<Question>),
     /// Structured content beside a text of its own.
     Both {
         /// The text.
@@ -29,6 +36,46 @@ pub enum Body {
         /// A JSON object.
         structured: Vec<u8>,
     },
+}
+
+/// One part of a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// Text.
+    Text(String),
+    /// A picture.
+    Image(Media),
+    /// A sound.
+    Audio(Media),
+    /// A resource with its content.
+    Resource(Contents),
+    /// The address of a resource.
+    Link {
+        /// The address.
+        uri: String,
+        /// What is known of the resource.
+        about: Arc<LinkAbout>,
+    },
+}
+
+/// A resource with its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Its address; `None` stands for that of the resource that is read.
+    pub uri: Option<String>,
+    /// The type of the content.
+    pub mime_type: Option<Arc<str>>,
+    /// The content.
+    pub body: ContentsBody,
+}
+
+/// The content of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentsBody {
+    /// Text.
+    Text(String),
+    /// Anything else, in base64.
+    Blob(Arc<str>),
 }
 
 impl Outcome {

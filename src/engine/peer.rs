@@ -4,6 +4,8 @@
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde_json::Value;
 
+pub use crate::plan::{Level, QuestionKind};
+
 /// The client at the other end of one call.
 pub trait Peer: Send + Sync {
     /// Tells how far the call has come; nothing when the client did not ask to be told
@@ -42,62 +44,6 @@ pub struct LogEntry {
     pub data: Value,
 }
 
-/// How much a log entry matters, in the words of RFC 5424.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Of interest while looking for a fault.
-    Debug,
-    /// What happens as it should.
-    Info,
-    /// Out of the ordinary, and fine.
-    Notice,
-    /// Not fine yet harmless.
-    Warning,
-    /// Something failed.
-    Error,
-    /// A part does not work.
-    Critical,
-    /// Somebody must act at once.
-    Alert,
-    /// Nothing works.
-    Emergency,
-}
-
-impl Level {
-    /// Every level, the least important one first.
-    pub const ALL: [Self; 8] = [
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warning,
-        Self::Error,
-        Self::Critical,
-        Self::Alert,
-        Self::Emergency,
-    ];
-
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Notice => "notice",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-            Self::Alert => "alert",
-            Self::Emergency => "emergency",
-        }
-    }
-
-    /// The level with this name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.as_str() == text)
-    }
-}
-
 /// A question to the client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
@@ -107,50 +53,6 @@ pub struct Question {
     pub kind: QuestionKind,
     /// The params of the request, in the protocol's form.
     pub params: Value,
-}
-
-/// Whom a question is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QuestionKind {
-    /// The person fills in a form: `elicitation/create`.
-    Elicit,
-    /// The client's model completes a text: `sampling/createMessage`.
-    Sample,
-    /// The client names its folders: `roots/list`.
-    Roots,
-}
-
-impl QuestionKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Elicit, Self::Sample, Self::Roots];
-
-    /// The method of the request.
-    #[must_use]
-    pub const fn method(self) -> &'static str {
-        match self {
-            Self::Elicit => "elicitation/create",
-            Self::Sample => "sampling/createMessage",
-            Self::Roots => "roots/list",
-        }
-    }
-
-    /// The capability that a client must have declared.
-    #[must_use]
-    pub const fn capability(self) -> &'static str {
-        match self {
-            Self::Elicit => "elicitation",
-            Self::Sample => "sampling",
-            Self::Roots => "roots",
-        }
-    }
-
-    const fn bit(self) -> u8 {
-        match self {
-            Self::Elicit => 1,
-            Self::Sample => 2,
-            Self::Roots => 4,
-        }
-    }
 }
 
 /// What became of a question.
@@ -249,14 +151,5 @@ mod tests {
             assert_eq!(found, expected, "{capabilities}");
             assert_eq!(Abilities::from_bits(abilities.bits()), abilities);
         }
-    }
-
-    #[test]
-    fn levels_are_in_order_and_known_by_name() {
-        assert!(Level::ALL.is_sorted());
-        for level in Level::ALL {
-            assert_eq!(Level::parse(level.as_str()), Some(level));
-        }
-        assert_eq!(Level::parse("loud"), None);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct CallScope<'a> {
     pub(super) steps: Option<&'a Value>,
     /// What is known of the result.
     pub(super) result: Known<'a>,
+    /// The answers to the questions so far, by name.
+    pub(super) answers: Option<&'a Value>,
 }
 
 /// What is known of the result.
@@ -55,6 +57,7 @@ impl Scope for CallScope<'_> {
                 let rest = self.arguments.iter().filter(|(name, _)| !self.placed.contains(name));
                 Some(Cow::Owned(rest.map(|(name, value)| (name.clone(), value.clone())).collect()))
             }
+            ("answers", _) => self.answers.map(Cow::Borrowed),
             ("now", _) => Some(Cow::Owned(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into())),
             ("request", _) => Some(Cow::Owned(json!({ "id": self.request.to_string() }))),
             ("status", Known::Status(status) | Known::Rest { status, .. }) => Some(Cow::Owned(status.into())),

@@ -4,6 +4,7 @@
 mod asks;
 mod cancel;
 mod classify;
+mod content;
 mod converse;
 mod dispatch;
 mod error;

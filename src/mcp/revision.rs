@@ -49,6 +49,18 @@ impl Revision {
         matches!(self, Self::V2026_07_28)
     }
 
+    /// Whether results may hold sounds (protocol.md T-14).
+    #[must_use]
+    pub fn has_audio(self) -> bool {
+        self >= Self::V2025_03_26
+    }
+
+    /// Whether results may hold addresses of resources (protocol.md T-14).
+    #[must_use]
+    pub fn has_resource_links(self) -> bool {
+        self >= Self::V2025_06_18
+    }
+
     /// Whether several messages may come as one array (protocol.md S-05, S-06).
     #[must_use]
     pub const fn has_batches(self) -> bool {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 
 use super::{
-    Refusal, Revision,
+    Refusal, Revision, content,
     converse::converse,
     dispatch::{Answer, Context},
     listing::Endpoint,
@@ -122,42 +122,20 @@ fn unknown(endpoint: &Endpoint, name: &str) -> Refusal {
 
 /// The result of a call, in the words of the revision.
 fn print(id: &str, outcome: &Outcome, revision: Revision, endpoint: &Endpoint) -> Vec<u8> {
-    let size = match &outcome.body {
-        Body::Text(text) => text.len(),
-        Body::Document(json) => json.len(),
-        Body::Structured(json) => json.len() * 2,
-        Body::Both { text, structured } => text.len() + structured.len(),
-    };
+    let size = content::size(&outcome.body);
     let mut out = printing::begin(id, size + size / 4 + 256);
     out.push(b'{');
     if revision.is_stateless() {
         out.extend_from_slice(b"\"resultType\":\"complete\",");
     }
-    out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
-    let structured = match &outcome.body {
-        Body::Text(text) => {
-            printing::string(text, &mut out);
-            None
-        }
-        Body::Document(json) => {
-            printing::document(json, &mut out);
-            None
-        }
-        Body::Structured(json) => {
-            printing::document(json, &mut out);
-            Some(json)
-        }
-        Body::Both { text, structured } => {
-            printing::string(text, &mut out);
-            Some(structured)
-        }
-    };
-    out.extend_from_slice(b"}]");
+    out.extend_from_slice(b"\"content\":[");
+    let structured = content::print(&outcome.body, revision, &mut out);
+    out.push(b']');
     if let Some(structured) = structured {
         out.extend_from_slice(b",\"structuredContent\":");
         out.extend_from_slice(structured);
     }
-    if outcome.failure.is_some() {
+    if outcome.failure.is_some() || matches!(outcome.body, Body::Questions(_)) {
         out.extend_from_slice(b",\"isError\":true");
     }
     if revision.is_stateless() {

@@ -4,6 +4,7 @@
 mod admission;
 mod output;
 mod query;
+mod reply;
 pub mod rest;
 mod server;
 mod source;
@@ -14,6 +15,9 @@ mod tool;
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use output::{Output, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Query};
+pub use reply::{
+    Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
+};
 pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server};
 pub use source::{Auth, Engine, Pool, RestSource, Source, SourceKind, SqlSource};
 pub use tool::{Annotations, Operation, Tool};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Admission, Bound, BridgeId, CallerPart, Output, Query, rest, sql, steps::Steps};
+use super::{Admission, Bound, BridgeId, CallerPart, Output, Query, QuestionKind, Reply, rest, sql, steps::Steps};
 use crate::schema::Arguments;
 
 /// One tool.
@@ -48,11 +48,21 @@ impl Tool {
     /// Whether the tool can tell or ask the client anything before its result. Calls of tools that
     /// cannot need nothing but the result to be sent.
     #[must_use]
-    pub const fn speaks(&self) -> bool {
+    pub fn speaks(&self) -> bool {
         match &self.operation {
             Operation::Rest(_) | Operation::Sql(_) => false,
             Operation::Steps(_) => true,
+            Operation::Reply(reply) => reply.speaks(),
         }
+    }
+
+    /// What a client must be able to be asked for the tool to run at all.
+    pub fn demands(&self) -> impl Iterator<Item = QuestionKind> {
+        let reply = match &self.operation {
+            Operation::Reply(reply) => Some(reply),
+            Operation::Rest(_) | Operation::Sql(_) | Operation::Steps(_) => None,
+        };
+        reply.into_iter().flat_map(|reply| reply.demands())
     }
 
     /// Whether the tool may change something, by what it does and not by what its hints say.
@@ -62,6 +72,7 @@ impl Tool {
             Operation::Rest(request) => !request.reads(),
             Operation::Sql(query) => query.access == sql::Access::Write,
             Operation::Steps(steps) => steps.all.iter().any(|step| step.call.writes()),
+            Operation::Reply(_) => false,
         }
     }
 }
@@ -75,6 +86,8 @@ pub enum Operation {
     Sql(Box<Query>),
     /// Several calls, one after the other.
     Steps(Box<Steps>),
+    /// A fixed answer.
+    Reply(Box<Reply>),
 }
 
 /// Hints for the client about what a tool may do (protocol.md T-15).

@@ -17,6 +17,14 @@ pub trait Variables {
     /// # Errors
     /// Why the file cannot be read, in a few words.
     fn file(&self, folder: &std::path::Path, path: &str) -> Result<String, String>;
+
+    /// The content of a file that need not be text.
+    ///
+    /// # Errors
+    /// Why the file cannot be read, in a few words.
+    fn bytes(&self, folder: &std::path::Path, path: &str) -> Result<Vec<u8>, String> {
+        self.file(folder, path).map(String::into_bytes)
+    }
 }
 
 /// Replaces every reference in the values below `node`. A value with a reference that cannot be

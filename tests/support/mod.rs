@@ -33,6 +33,10 @@ impl Variables for Fixed {
     fn file(&self, _: &std::path::Path, _: &str) -> Result<String, String> {
         Err("there are no files in this test".into())
     }
+
+    fn bytes(&self, folder: &std::path::Path, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(folder.join(path)).map_err(|error| error.to_string())
+    }
 }
 
 /// Starts a task of a test.
