@@ -7,6 +7,7 @@ mod check_fixtures;
 mod cli;
 mod examples;
 mod floors;
+mod fuzzing;
 mod generated;
 mod hostile;
 mod one_language;

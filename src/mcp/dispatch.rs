@@ -157,7 +157,7 @@ where
     })
 }
 
-fn refuse(fault: NotAMessage) -> Refusal {
+pub(super) fn refuse(fault: NotAMessage) -> Refusal {
     match fault {
         NotAMessage::NotJson => Refusal::parse(),
         NotAMessage::Shape { words, id } => Refusal::invalid(format!("Invalid request: {words}")).of(id.as_deref()),

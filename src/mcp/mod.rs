@@ -14,6 +14,8 @@ mod live;
 mod messages;
 mod outlet;
 mod printing;
+#[doc(hidden)]
+pub mod probe;
 mod revision;
 mod seal;
 mod session;

@@ -1,0 +1,4 @@
+//! `cargo +nightly fuzz run era`; what is held stands in `../src/lib.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mcp_bridge_fuzz::era(bytes));
