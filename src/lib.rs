@@ -17,6 +17,7 @@ pub mod schema;
 pub mod secret;
 pub mod select;
 pub mod serve;
+pub mod state;
 pub mod telemetry;
 pub mod template;
 pub mod text;

@@ -10,6 +10,7 @@ mod floors;
 mod fuzzing;
 mod generated;
 mod hostile;
+mod keys;
 mod one_language;
 mod replies;
 mod rest;

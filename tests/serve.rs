@@ -57,11 +57,15 @@ async fn a_key_is_needed_and_every_refusal_says_so() {
     let message = call("item", &json!({ "id": 3 }));
     for (header, status, challenge) in [
         ("", 401, Some("Bearer")),
-        ("Bearer wrong", 401, Some("Bearer error=\"invalid_token\", error_description=\"The API key is not valid\"")),
+        (
+            "Bearer wrong",
+            401,
+            Some("Bearer error=\"invalid_token\", error_description=\"The credential is not valid\""),
+        ),
         (
             "Basic dGVzdGVyOmtleQ==",
             401,
-            Some("Bearer error=\"invalid_token\", error_description=\"The API key is not valid\""),
+            Some("Bearer error=\"invalid_token\", error_description=\"The credential is not valid\""),
         ),
         (&format!("Bearer {KEY}"), 200, None),
         (&format!("bearer {KEY}"), 200, None),

@@ -1,5 +1,135 @@
-//! Floor 7. From a request's credential to a principal, or to a refusal.
+//! Floor 7. From a request's credential to a principal, or to a refusal. Which verifier looks at
+//! a credential is told by its form alone, and what one refuses no other is asked about.
 
-mod apikey;
+mod fixed;
+mod stored;
 
-pub use apikey::{Authenticator, Presented, Verdict};
+use std::{io, sync::Arc};
+
+use chrono::Utc;
+
+use crate::{
+    engine::Principal,
+    plan::{Server, Stored},
+    secret::Vault,
+    state::{State, Token},
+};
+
+use fixed::FixedKeys;
+use stored::StoredKeys;
+
+/// Longer credentials are none (auth.md §4.2).
+const LONGEST: usize = 4096;
+
+/// Tells who is calling.
+#[derive(Debug)]
+pub struct Authenticator {
+    fixed: Option<FixedKeys>,
+    stored: Option<StoredKeys>,
+    header: Option<String>,
+    anonymous: Arc<Principal>,
+}
+
+/// The credentials of a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Presented<'a> {
+    /// The one `Authorization` header.
+    pub authorization: Option<&'a [u8]>,
+    /// The one header that may carry the key besides.
+    pub header: Option<&'a [u8]>,
+}
+
+/// Who is calling.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Somebody known.
+    Known(Arc<Principal>),
+    /// Nobody: why.
+    Refused(Refused),
+}
+
+/// Why nobody is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No credential was sent.
+    Missing,
+    /// A credential was sent, and it is not one of ours.
+    Invalid,
+    /// The credential was valid, and its time is over.
+    Expired,
+    /// Whoever could tell cannot be asked just now.
+    Unavailable,
+}
+
+impl Authenticator {
+    /// Takes the ways in of a plan.
+    ///
+    /// # Errors
+    /// When the state cannot be used.
+    pub fn new(server: &Server, vault: &Vault) -> io::Result<Self> {
+        let keys = server.api_keys.as_ref();
+        let wants_state = keys.is_some_and(|keys| keys.stored == Stored::Accepted);
+        let stored = match server.state.as_ref().filter(|_| wants_state) {
+            Some(path) => Some(StoredKeys::new(State::open(path).map_err(io::Error::other)?, server)),
+            None => None,
+        };
+        let fixed = keys.map(|keys| FixedKeys::new(keys, server, vault));
+        let header = keys.and_then(|keys| keys.header.clone());
+        Ok(Self { fixed, stored, header, anonymous: Arc::new(Principal::anonymous()) })
+    }
+
+    /// The header that may carry a key besides `Authorization`, in lower case.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        self.header.as_deref()
+    }
+
+    /// Tells who presents these credentials. The key's own header goes first; a credential in
+    /// `Authorization` beside it is the caller's, for the upstream.
+    pub fn identify(&self, presented: Presented<'_>) -> Verdict {
+        let Some(fixed) = &self.fixed else { return Verdict::Known(Arc::clone(&self.anonymous)) };
+        let given = match (presented.header, presented.authorization) {
+            (Some(key), _) => Some(key),
+            (None, Some(authorization)) => bearer(authorization),
+            (None, None) => return Verdict::Refused(Refused::Missing),
+        };
+        let Some(given) = given.filter(|given| !given.is_empty() && given.len() <= LONGEST) else {
+            return Verdict::Refused(Refused::Invalid);
+        };
+        if let Some(principal) = fixed.find(given) {
+            return Verdict::Known(Arc::clone(principal));
+        }
+        let verdict = std::str::from_utf8(given).ok().and_then(|given| self.by_form(given));
+        verdict.unwrap_or(Verdict::Refused(Refused::Invalid))
+    }
+
+    /// Asks the one verifier that credentials of this form are for.
+    fn by_form(&self, given: &str) -> Option<Verdict> {
+        let token = Token::parse(given)?;
+        let stored = self.stored.as_ref()?;
+        Some(match stored.find(&token, Utc::now().timestamp()) {
+            Ok(principal) => Verdict::Known(principal),
+            Err(refused) => Verdict::Refused(refused),
+        })
+    }
+
+    /// Whether a header's value is a key of this server, with or without a scheme. Such a value
+    /// is not the caller's to pass on, whichever header it stands in.
+    #[must_use]
+    pub fn is_key(&self, value: &[u8]) -> bool {
+        let value = value.trim_ascii();
+        let ours = |value: &[u8]| {
+            Token::is_ours(value) || self.fixed.as_ref().is_some_and(|fixed| fixed.find(value).is_some())
+        };
+        ours(value) || bearer(value).is_some_and(ours)
+    }
+}
+
+/// The token of `Bearer …`; the scheme in any case (RFC 9110 §11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests;

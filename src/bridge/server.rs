@@ -36,8 +36,7 @@ pub struct Server {
     /// The header that names the person behind the caller.
     #[schemars(extend("x-not-yet" = true))]
     pub end_user_header: Option<String>,
-    /// Where keys, clients, grants and tokens are kept.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Where keys are kept: `sqlite:FILE`. Default: `sqlite:mcp-bridge-state.db` beside this file.
     pub state: Option<String>,
     /// Where calls are recorded.
     #[schemars(extend("x-not-yet" = true))]
@@ -95,8 +94,7 @@ pub struct ApiKeys {
     /// Keys in the file, by hash or from the environment.
     #[serde(default, rename = "static")]
     pub fixed: Vec<ApiKey>,
-    /// Also those made by `mcp-bridge keys create`.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Also those made by `mcp-bridge keys create`, which `server.state` keeps.
     pub store: Option<bool>,
     /// A header that may carry the key in the place of `Authorization`.
     pub header: Option<String>,
@@ -122,7 +120,6 @@ pub struct ApiKey {
     #[serde(default)]
     pub scopes: Vec<String>,
     /// Whether the caller is believed when it names the person behind it.
-    #[schemars(extend("x-not-yet" = true))]
     pub asserts_end_user: Option<bool>,
 }
 

@@ -1,6 +1,6 @@
 //! Floor 4. The server's settings: where it listens and who may call.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use url::Url;
 
@@ -8,11 +8,13 @@ use super::{admission, context::Context, rest, source::Sources};
 use crate::{
     bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
     diag::{Code, Diagnostic},
-    plan::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server},
+    plan::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server, Stored},
     secret::{Secret, SecretId},
     yaml::Pointer,
 };
 
+/// Where the state is kept when nobody says.
+const STATE: &str = "mcp-bridge-state.db";
 /// Shorter keys can be guessed (auth.md §4.8).
 const SHORTEST_KEY: usize = 20;
 /// The same for what everything is signed with.
@@ -43,6 +45,10 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     }
     if let Some(keys) = written.auth.as_ref().and_then(|auth| auth.api_keys.as_ref()) {
         server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
+    }
+    let is_kept = written.state.is_some() || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted);
+    if is_kept {
+        server.state = state(written, &at.at("state"), context);
     }
     let auth = at.at("auth");
     if let Some(written) = &written.auth {
@@ -115,9 +121,10 @@ fn origin(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<String>
 
 fn api_keys(written: &WrittenKeys, at: &Pointer, context: &mut Context<'_>) -> ApiKeys {
     let mut keys = Vec::new();
-    if written.fixed.is_empty() && !context.is_lost(None::<&()>, &at.at("static")) {
+    let is_stored = written.store == Some(true);
+    if written.fixed.is_empty() && !is_stored && !context.is_lost(None::<&()>, &at.at("static")) {
         let fault = Diagnostic::error(Code::Open, context.value(at), "no key is declared, so nobody could call");
-        context.push(fault.help("add one under `static`"));
+        context.push(fault.help("add one under `static`, or say `store: true`"));
     }
     for (index, key) in written.fixed.iter().enumerate() {
         let at = at.at("static").at(index);
@@ -129,14 +136,38 @@ fn api_keys(written: &WrittenKeys, at: &Pointer, context: &mut Context<'_>) -> A
                 admission::scope_name(scope, &at.at("scopes").at(index), context);
             }
             let (name, workspace, scopes) = (key.name.clone(), key.workspace.clone(), key.scopes.clone());
-            keys.push(ApiKey { name, proof, workspace, scopes, end_users: Assertion::Hearsay });
+            keys.push(ApiKey { name, proof, workspace, scopes, end_users: believed(key.asserts_end_user) });
         }
     }
     let header = written
         .header
         .as_ref()
         .filter(|header| rest::header_name(header, rest::HeaderUse::Credential, &at.at("header"), context));
-    ApiKeys { keys, header: header.map(|header| header.to_ascii_lowercase()) }
+    let stored = if is_stored { Stored::Accepted } else { Stored::Refused };
+    ApiKeys { keys, stored, header: header.map(|header| header.to_ascii_lowercase()) }
+}
+
+/// Whether a caller is believed when it names the person behind it.
+pub(super) fn believed(written: Option<bool>) -> Assertion {
+    if written == Some(true) { Assertion::Believed } else { Assertion::Hearsay }
+}
+
+/// The file of the state. Relative paths start from the folder of the bridge file.
+fn state(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Option<PathBuf> {
+    let Some(text) = &written.state else { return Some(context.folder().join(STATE)) };
+    let path = text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    match path.filter(|path| !path.is_empty() && *path != ":memory:") {
+        Some(path) => Some(context.folder().join(path)),
+        None if text.starts_with("postgres:") || text.starts_with("postgresql:") => {
+            context.push(super::templates::not_yet(context.value(at), "a state in PostgreSQL"));
+            None
+        }
+        None => {
+            let fault = Diagnostic::error(Code::State, context.value(at), "the state cannot be kept there");
+            context.push(fault.help(format!("name a file: `sqlite:{STATE}`")));
+            None
+        }
+    }
 }
 
 fn proof(key: &WrittenKey, at: &Pointer, context: &mut Context<'_>) -> Option<KeyProof> {

@@ -4,6 +4,7 @@ mod check;
 mod environment;
 mod exit;
 mod instructions;
+mod keys;
 mod report;
 mod schema;
 mod serve;
@@ -42,6 +43,9 @@ enum Command {
     Tools(tools::Options),
     /// Prints the instructions that clients are sent
     Instructions(instructions::Options),
+    /// Makes, shows, replaces and takes back API keys
+    #[command(subcommand)]
+    Keys(keys::Options),
     /// Prints the JSON Schema of bridge files
     Schema,
 }
@@ -82,6 +86,7 @@ pub fn run() -> Exit {
         Command::Check(options) => check::run(&options),
         Command::Tools(options) => tools::run(&options),
         Command::Instructions(options) => instructions::run(&options),
+        Command::Keys(options) => keys::run(&options),
         Command::Schema => schema::run(),
     }
 }

@@ -174,6 +174,8 @@ codes! {
     Admission = "MB0807",
     /// A tool that changes something and needs no scope where others do.
     WriteWithoutScope = "MB0808",
+    /// A state that cannot be kept where the file says.
+    State = "MB0809",
 
     /// A part of a fixed answer that cannot be sent.
     Reply = "MB0901",

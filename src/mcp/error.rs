@@ -26,6 +26,8 @@ const HEADER_MISMATCH: i32 = -32_020;
 const UNSUPPORTED_VERSION: i32 = -32_022;
 const UNAUTHORIZED: i32 = 401;
 const FORBIDDEN: i32 = 403;
+const TOO_MANY_REQUESTS: i32 = 429;
+const UNAVAILABLE: i32 = 503;
 
 impl Refusal {
     fn new(code: i32, status: Status, message: impl Into<Cow<'static, str>>) -> Self {
@@ -116,6 +118,8 @@ impl Refusal {
         let code = match status {
             Status::Unauthorized => UNAUTHORIZED,
             Status::Forbidden => FORBIDDEN,
+            Status::TooManyRequests => TOO_MANY_REQUESTS,
+            Status::Unavailable => UNAVAILABLE,
             Status::Ok
             | Status::Accepted
             | Status::BadRequest

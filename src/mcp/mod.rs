@@ -70,6 +70,10 @@ pub enum Status {
     PayloadTooLarge,
     /// The body is not JSON by its content type.
     UnsupportedMediaType,
+    /// The caller asks too often.
+    TooManyRequests,
+    /// What is needed to answer cannot be had just now.
+    Unavailable,
 }
 
 /// What is sent back.

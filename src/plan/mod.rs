@@ -18,7 +18,7 @@ pub use query::{ColumnOverride, Effect, Query};
 pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };
-pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server};
+pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server, Stored};
 pub use source::{Auth, Engine, Pool, RestSource, Source, SourceKind, SqlSource};
 pub use tool::{Annotations, Operation, Tool};
 

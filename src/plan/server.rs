@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -21,6 +22,8 @@ pub struct Server {
     pub api_keys: Option<ApiKeys>,
     /// What each declared scope includes besides itself, however far away.
     pub scopes: BTreeMap<String, BTreeSet<String>>,
+    /// The file that keeps what the server remembers, when it is asked to.
+    pub state: Option<PathBuf>,
     /// Whether any address may be listened on without keys.
     pub public: Public,
     /// What session ids are signed with; `None` when nothing has to be believed of them.
@@ -46,6 +49,7 @@ impl Default for Server {
             allowed_origins: Vec::new(),
             api_keys: None,
             scopes: BTreeMap::new(),
+            state: None,
             public: Public::Guarded,
             signing_key: None,
             shutdown_grace: Duration::from_secs(10),
@@ -58,8 +62,20 @@ impl Default for Server {
 pub struct ApiKeys {
     /// The keys.
     pub keys: Vec<ApiKey>,
+    /// Whether keys of the state are accepted too.
+    pub stored: Stored,
     /// A header that may carry the key besides `Authorization`, in lower case.
     pub header: Option<String>,
+}
+
+/// Whether keys of the state are accepted too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stored {
+    /// Only those of the files.
+    #[default]
+    Refused,
+    /// Those made by `mcp-bridge keys create`, too.
+    Accepted,
 }
 
 /// One key.

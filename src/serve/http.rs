@@ -27,6 +27,7 @@ use super::{
     negotiation,
     payload::Parts,
     readiness::Probe,
+    refusals,
 };
 use crate::{
     access::{Authenticator, Presented, Verdict},
@@ -256,16 +257,10 @@ fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<
         authorization: presented(headers, name),
         header: shared.authenticator.header().and_then(|name| presented(headers, name)),
     };
-    let (words, refused) = match shared.authenticator.identify(presented) {
-        Verdict::Known(principal) => return Ok(Arc::clone(principal)),
-        Verdict::Missing => {
-            ("Authentication is required: send Authorization: Bearer with an API key", Refused::Missing)
-        }
-        Verdict::Invalid => ("The API key is not valid", Refused::Invalid("The API key is not valid")),
-    };
-    let mut response = send(Refusal::transport(Status::Unauthorized, words).reply());
-    response.headers_mut().insert(Challenges::NAME, shared.challenges.value(refused));
-    Err(Box::new(response))
+    match shared.authenticator.identify(presented) {
+        Verdict::Known(principal) => Ok(principal),
+        Verdict::Refused(why) => Err(Box::new(refusals::unknown_caller(why, &shared.challenges))),
+    }
 }
 
 /// No streams are opened yet, so GET has no meaning (protocol.md S-09).
@@ -305,7 +300,7 @@ fn suspicious(reason: Suspicious) -> Response<Body> {
     send(refusal.reply())
 }
 
-fn send(reply: Reply) -> Response<Body> {
+pub(super) fn send(reply: Reply) -> Response<Body> {
     let status = status(reply.status);
     let mut response = match reply.content {
         Content::Document(body) => json(status, Body::new(Parts::from(body))),
@@ -342,5 +337,7 @@ const fn status(status: Status) -> StatusCode {
         Status::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Status::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Status::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Status::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

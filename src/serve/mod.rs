@@ -12,6 +12,7 @@ mod negotiation;
 mod payload;
 mod peers;
 mod readiness;
+mod refusals;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,7 @@ impl Bound {
         let listener = TcpListener::bind(listen).await?;
         let server: &plan::Server = &generation.plan().server;
         let guard = Guard::new(server, listener.local_addr()?);
-        let authenticator = Authenticator::new(server, vault);
+        let authenticator = Authenticator::new(server, vault)?;
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));
         let app = App::new(mcp::Server::new(Arc::new(generation), key), guard, authenticator);

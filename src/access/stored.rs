@@ -1,0 +1,91 @@
+//! Floor 7. API keys of the state: each is looked up for every request, so that a key that is
+//! revoked is of no use from then on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use serde_json::Map;
+
+use super::Refused;
+use crate::{
+    engine::{Identified, Identity, Principal},
+    plan::{Assertion, Server},
+    state::{Key, Standing, State, Token},
+};
+
+/// How long the last use of a key may be out of date, in seconds.
+const TOUCHED_EVERY: i64 = 60;
+
+/// The keys that the state keeps.
+#[derive(Debug)]
+pub(super) struct StoredKeys {
+    state: Arc<State>,
+    /// What scopes include.
+    implied: BTreeMap<String, BTreeSet<String>>,
+    /// When each key was last noted as used. There are as many as keys were made.
+    touched: Mutex<HashMap<String, i64>>,
+}
+
+impl StoredKeys {
+    pub(super) fn new(state: State, server: &Server) -> Self {
+        Self { state: Arc::new(state), implied: server.scopes.clone(), touched: Mutex::default() }
+    }
+
+    /// Whose key it is.
+    pub(super) fn find(&self, token: &Token<'_>, now: i64) -> Result<Arc<Principal>, Refused> {
+        let key = self.state.key(&token.digest).map_err(|error| {
+            tracing::warn!(%error, "keys cannot be looked up");
+            Refused::Unavailable
+        })?;
+        let key = key.ok_or(Refused::Invalid)?;
+        match key.standing(now) {
+            Standing::Valid => {}
+            Standing::Expired => return Err(Refused::Expired),
+            Standing::Revoked => return Err(Refused::Invalid),
+        }
+        self.touch(&key, now);
+        Ok(Arc::new(self.principal(key)))
+    }
+
+    fn principal(&self, key: Key) -> Principal {
+        let mut scopes = BTreeSet::new();
+        for scope in key.scopes {
+            scopes.extend(self.implied.get(&scope).into_iter().flatten().cloned());
+            scopes.insert(scope);
+        }
+        Principal::new(Identity {
+            kind: Identified::ApiKey,
+            subject: Some(key.name.clone()),
+            name: key.name,
+            workspace: key.workspace,
+            client_id: None,
+            scopes,
+            claims: Map::new(),
+            end_users: if key.asserts_end_user { Assertion::Believed } else { Assertion::Hearsay },
+        })
+    }
+
+    /// Notes once a minute that a key was used, without making anybody wait.
+    fn touch(&self, key: &Key, now: i64) {
+        let is_due = {
+            let mut touched = self.touched.lock();
+            let last = touched.entry(key.id.clone()).or_insert(key.last_used_at.unwrap_or(i64::MIN));
+            let is_due = last.saturating_add(TOUCHED_EVERY) <= now;
+            if is_due {
+                *last = now;
+            }
+            is_due
+        };
+        if is_due {
+            let (state, id) = (Arc::clone(&self.state), key.id.clone());
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = state.touch_key(&id, now) {
+                    tracing::warn!(%error, "the use of a key was not noted");
+                }
+            });
+        }
+    }
+}

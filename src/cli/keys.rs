@@ -1,0 +1,319 @@
+//! Floor 9. `mcp-bridge keys`: makes, shows, replaces and takes back API keys. A running server
+//! looks keys up for every request, so every change is effective at once.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Exit, report};
+use crate::{
+    diag::closest,
+    plan::{Plan, Stored},
+    state::{Key, NewKey, Standing, State, TokenText, Which},
+};
+
+/// Characters of a name at most.
+const LONGEST_NAME: usize = 64;
+
+/// `mcp-bridge keys`
+#[derive(Debug, Subcommand)]
+pub(super) enum Options {
+    /// Makes a key and prints its token, once
+    Create(Create),
+    /// Shows every key, and no token
+    List(List),
+    /// Makes a key in the place of another, and prints its token, once
+    Rotate(Rotate),
+    /// Takes a key back, at once
+    Revoke(Revoke),
+}
+
+/// Where the keys are kept.
+#[derive(Debug, Args)]
+struct Where {
+    /// Bridge files, and folders of them, one of which says where the state is kept
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The same, in front of other arguments
+    #[arg(long, value_name = "PATH")]
+    config: Vec<PathBuf>,
+    /// The file of the state, in the place of looking for it in bridge files
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "config"])]
+    state: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// Whose key it is, and what for: what logs and records show
+    #[arg(long)]
+    name: String,
+    /// The caller's workspace, for `caller.workspace`
+    #[arg(long)]
+    workspace: Option<String>,
+    /// What the caller may do; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// How long the key is valid: 90d, 12h, or never
+    #[arg(long, default_value = "365d", value_parser = lifetime)]
+    expires: Lifetime,
+    /// Believes the caller when it names the person behind it
+    #[arg(long)]
+    asserts_end_user: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// Name or id of the key
+    name: String,
+    /// The workspace, where several have a key of this name
+    #[arg(long)]
+    workspace: Option<String>,
+    /// How long the old token stays valid beside the new one: 24h, 0s for not at all
+    #[arg(long, default_value = "24h", value_parser = lifetime)]
+    overlap: Lifetime,
+    /// How long the new key is valid: 90d, 12h, or never
+    #[arg(long, default_value = "365d", value_parser = lifetime)]
+    expires: Lifetime,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// Name or id of the key
+    name: String,
+    /// The workspace, where several have a key of this name
+    #[arg(long)]
+    workspace: Option<String>,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// A number of seconds, or no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lifetime(Option<i64>);
+
+fn lifetime(text: &str) -> Result<Lifetime, String> {
+    if text == "never" {
+        return Ok(Lifetime(None));
+    }
+    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+    let read = units.into_iter().find_map(|(unit, seconds)| {
+        let number: i64 = text.strip_suffix(unit)?.parse().ok().filter(|number| (0..=1_000_000).contains(number))?;
+        number.checked_mul(seconds)
+    });
+    read.map(|seconds| Lifetime(Some(seconds))).ok_or_else(|| "write a time such as 90d, 12h or 30m, or never".into())
+}
+
+pub(super) fn run(options: &Options) -> Exit {
+    let done = match options {
+        Options::Create(options) => create(options),
+        Options::List(options) => list(options),
+        Options::Rotate(options) => rotate(options),
+        Options::Revoke(options) => revoke(options),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+fn create(options: &Create) -> Result<Exit, Exit> {
+    let (state, plan) = open(&options.place)?;
+    let name = options.name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(refuse(&format!("a name has 1 to {LONGEST_NAME} characters"), None));
+    }
+    if let Some(plan) = &plan {
+        known_scopes(&options.scopes, plan)?;
+    }
+    let now = Utc::now().timestamp();
+    let key = NewKey {
+        name: name.to_owned(),
+        workspace: options.workspace.clone(),
+        scopes: options.scopes.clone(),
+        asserts_end_user: options.asserts_end_user,
+        expires_at: end(options.expires, now),
+    };
+    let token = state.create_key(&key, now).map_err(|fault| refuse(&fault.to_string(), None))?;
+    show(&token, key.expires_at);
+    Ok(Exit::Fine)
+}
+
+fn rotate(options: &Rotate) -> Result<Exit, Exit> {
+    let (state, _) = open(&options.place)?;
+    let now = Utc::now().timestamp();
+    let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
+    let Lifetime(Some(overlap)) = options.overlap else {
+        return Err(refuse("an overlap has an end: 24h, for example", None));
+    };
+    let expires_at = end(options.expires, now);
+    let token = state.rotate_key(which, overlap, expires_at, now).map_err(|fault| refuse(&fault.to_string(), None))?;
+    show(&token, expires_at);
+    report::tell(&format!("The old token is valid until {}.", time(now + overlap)));
+    Ok(Exit::Fine)
+}
+
+fn revoke(options: &Revoke) -> Result<Exit, Exit> {
+    let (state, _) = open(&options.place)?;
+    let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
+    let key = state.revoke_key(which, Utc::now().timestamp()).map_err(|fault| refuse(&fault.to_string(), None))?;
+    report::tell(&format!("The key `{}` ({}) is revoked.", key.name, key.id));
+    Ok(Exit::Fine)
+}
+
+fn list(options: &List) -> Result<Exit, Exit> {
+    let (state, _) = open(&options.place)?;
+    let keys = state.keys().map_err(|fault| refuse(&fault.to_string(), None))?;
+    let now = Utc::now().timestamp();
+    if options.json {
+        let all: Vec<_> = keys.iter().map(|key| in_json(key, now)).collect();
+        report::show(&serde_json::to_string_pretty(&all).unwrap_or_default());
+    } else if keys.is_empty() {
+        report::tell("There are no keys: make one with `mcp-bridge keys create --name NAME`.");
+    } else {
+        report::show(&in_words(&keys, now));
+    }
+    Ok(Exit::Fine)
+}
+
+fn standing(key: &Key, now: i64) -> &'static str {
+    match (key.standing(now), &key.rotated_to) {
+        (Standing::Valid, None) => "valid",
+        (Standing::Valid, Some(_)) => "replaced",
+        (Standing::Expired, _) => "expired",
+        (Standing::Revoked, _) => "revoked",
+    }
+}
+
+fn in_json(key: &Key, now: i64) -> serde_json::Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "workspace": key.workspace,
+        "scopes": key.scopes,
+        "asserts_end_user": key.asserts_end_user,
+        "standing": standing(key, now),
+        "created_at": time(key.created_at),
+        "expires_at": key.expires_at.map(time),
+        "last_used_at": key.last_used_at.map(time),
+        "revoked_at": key.revoked_at.map(time),
+        "rotated_to": key.rotated_to,
+    })
+}
+
+fn in_words(keys: &[Key], now: i64) -> String {
+    let day = |time: Option<i64>, none: &str| {
+        let day =
+            time.and_then(|time| DateTime::from_timestamp(time, 0)).map(|time| time.format("%Y-%m-%d").to_string());
+        day.unwrap_or_else(|| none.to_owned())
+    };
+    let mut text = String::new();
+    let widest = keys.iter().map(|key| key.name.chars().count()).max().unwrap_or(0).max(4);
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(text, "ID        {:widest$}  STANDING  EXPIRES     LAST USED   WORKSPACE  SCOPES", "NAME");
+    for key in keys {
+        let _ = writeln!(
+            text,
+            "{}  {:widest$}  {:8}  {:10}  {:10}  {:9}  {}",
+            key.id,
+            key.name,
+            standing(key, now),
+            day(key.expires_at, "never"),
+            day(key.last_used_at, "never"),
+            key.workspace.as_deref().unwrap_or("-"),
+            key.scopes.join(" "),
+        );
+    }
+    text
+}
+
+/// The token alone goes to the standard output, so that it can be caught.
+fn show(token: &TokenText, expires_at: Option<i64>) {
+    let until = expires_at.map_or("it does not expire".to_owned(), |end| format!("it is valid until {}", time(end)));
+    report::tell(&format!("Key {}; {until}. This is the only time its token is shown:", token.id));
+    report::show(token.text.expose());
+}
+
+fn end(lifetime: Lifetime, now: i64) -> Option<i64> {
+    lifetime.0.map(|seconds| now.saturating_add(seconds))
+}
+
+fn time(seconds: i64) -> String {
+    DateTime::from_timestamp(seconds, 0).map_or(String::new(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+fn known_scopes(scopes: &[String], plan: &Plan) -> Result<(), Exit> {
+    let declared = &plan.server.scopes;
+    match scopes.iter().find(|scope| !declared.is_empty() && !declared.contains_key(*scope)) {
+        None => Ok(()),
+        Some(scope) => {
+            let near = closest(scope, declared.keys().map(String::as_str));
+            let help = near
+                .map_or("declare it under `server.auth.scopes`".to_owned(), |near| format!("did you mean `{near}`?"));
+            Err(refuse(&format!("the scope `{scope}` is not declared"), Some(&help)))
+        }
+    }
+}
+
+/// Opens the state that the bridge files name.
+fn open(place: &Where) -> Result<(State, Option<Plan>), Exit> {
+    let (path, plan) = if let Some(path) = &place.state {
+        (path.clone(), None)
+    } else {
+        let mut paths: Vec<PathBuf> = place.config.iter().chain(&place.paths).cloned().collect();
+        if paths.is_empty() {
+            paths.push("bridges".into());
+        }
+        let (plan, _) = report::plan(&paths)?;
+        let is_stored = plan.server.api_keys.as_ref().is_some_and(|keys| keys.stored == Stored::Accepted);
+        let Some(path) = plan.server.state.clone().filter(|_| is_stored) else {
+            let help = "add `server: { auth: { api_keys: { store: true } } }` to one of them";
+            return Err(refuse("no bridge file accepts keys that are made here", Some(help)));
+        };
+        (path, Some(plan))
+    };
+    let state = State::open(&path).map_err(|fault| refuse(&fault.to_string(), None))?;
+    Ok((state, plan))
+}
+
+fn refuse(message: &str, help: Option<&str>) -> Exit {
+    report::tell(&format!("error: {message}"));
+    if let Some(help) = help {
+        report::tell(&format!("  help: {help}"));
+    }
+    Exit::CouldNotRun
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_or_no_end() {
+        for (text, expected) in [
+            ("90d", Some(Lifetime(Some(7_776_000)))),
+            ("12h", Some(Lifetime(Some(43_200)))),
+            ("30m", Some(Lifetime(Some(1800)))),
+            ("0s", Some(Lifetime(Some(0)))),
+            ("never", Some(Lifetime(None))),
+            ("", None),
+            ("90", None),
+            ("-1d", None),
+            ("1.5h", None),
+            ("99999999999d", None),
+        ] {
+            assert_eq!(lifetime(text).ok(), expected, "{text}");
+        }
+    }
+}

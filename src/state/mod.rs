@@ -1,0 +1,160 @@
+//! Floor 5. What the server remembers between its runs: one `SQLite` file that holds digests and
+//! no secret, readable by its owner alone. The only door to its driver besides the sources'.
+
+mod keys;
+mod token;
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+
+pub use keys::{Key, KeyFault, NewKey, Standing, Which};
+pub use token::{Kind, Token, TokenText};
+
+/// Marks the file as one of ours (`PRAGMA application_id`): "mcbr".
+const APPLICATION: i32 = 0x6d63_6272;
+/// The tables of this version.
+const VERSION: i32 = 1;
+/// How long a statement waits for another process.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The state of a server. Looking up and changing have connections of their own, so that a
+/// change that waits for the disk keeps nobody out.
+#[derive(Debug)]
+pub struct State {
+    reader: Mutex<Connection>,
+    writer: Mutex<Connection>,
+}
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFault {
+    /// The file cannot be made or read.
+    #[error("{path}: {error}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Others can read the file.
+    #[error("{path} can be read by others: take that away with `chmod 600`", path = .0.display())]
+    Shared(PathBuf),
+    /// The file is somebody else's database.
+    #[error("{path} is a database of another program, or of a later version of this one", path = .0.display())]
+    Foreign(PathBuf),
+    /// The database refused.
+    #[error("the state cannot be used: {0}")]
+    Database(#[from] rusqlite::Error),
+}
+
+impl State {
+    /// Opens the file, or makes it for its owner alone.
+    ///
+    /// # Errors
+    /// When the file cannot be used or should not be.
+    pub fn open(path: &Path) -> Result<Self, StateFault> {
+        secure(path)?;
+        let writer = connect(path)?;
+        prepare(&writer, path)?;
+        let reader = connect(path)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(Self { reader: Mutex::new(reader), writer: Mutex::new(writer) })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StateFault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let canonical = fs::canonicalize(path).map_err(|error| StateFault::File { path: path.to_owned(), error })?;
+    let connection = Connection::open_with_flags(canonical, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+/// Makes the file before the database does, so that there is no moment in which others could
+/// open it; the files beside it get its permissions.
+fn secure(path: &Path) -> Result<(), StateFault> {
+    let fault = |error| StateFault::File { path: path.to_owned(), error };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(fault(error)),
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).map_err(fault)?.permissions()) & 0o077 != 0 {
+        return Err(StateFault::Shared(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn prepare(connection: &Connection, path: &Path) -> Result<(), StateFault> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if (tables > 0 && application != APPLICATION) || version > VERSION {
+        return Err(StateFault::Foreign(path.to_owned()));
+    }
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // A revocation that a power failure takes back is none.
+    connection.pragma_update(None, "synchronous", "full")?;
+    if version < VERSION {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
+            keys::TABLES
+        ))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_the_file_and_those_beside_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let state = State::open(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap().path();
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        drop(state);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(State::open(&path), Err(StateFault::Shared(_))));
+    }
+
+    #[test]
+    fn a_database_of_somebody_else_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        secure(&path).unwrap();
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        assert!(matches!(State::open(&path), Err(StateFault::Foreign(_))));
+        let tables =
+            Connection::open(&path).unwrap().query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
+        assert_eq!(tables, Ok(1));
+    }
+
+    #[test]
+    fn a_file_is_opened_again_and_a_missing_folder_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        State::open(&path).unwrap();
+        State::open(&path).unwrap();
+        assert!(matches!(State::open(&folder.path().join("no/state.db")), Err(StateFault::File { .. })));
+    }
+}
