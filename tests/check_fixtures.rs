@@ -39,8 +39,16 @@ const VARIABLES: &[(&str, &str)] = &[
 const SECRETS: &[&str] = &["sesame-", "hunter2-in-the-url", "9876543210987654321"];
 
 /// Codes that no fixture can show, with the reason.
-const ELSEWHERE: &[(Code, &str)] =
-    &[(Code::FileTooLarge, "the project keeps no file that large: `a_file_that_is_too_large_is_told`")];
+const ELSEWHERE: &[(Code, &str)] = &[
+    (Code::FileTooLarge, "the project keeps no file that large: `a_file_that_is_too_large_is_told`"),
+    (Code::StatementRefused, CONNECTED),
+    (Code::UnknownColumn, CONNECTED),
+    (Code::FullScan, CONNECTED),
+    (Code::SourceUnreachable, CONNECTED),
+    (Code::CatalogStale, CONNECTED),
+];
+
+const CONNECTED: &str = "a database says it: `cli::check_asks_the_databases_when_it_is_told_to`";
 
 /// A fixed environment: variables by name, files from the folder of the fixture.
 struct Fixed<'a> {

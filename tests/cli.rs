@@ -140,3 +140,64 @@ fn odd_files_are_faults_and_never_more() {
         assert!(stdout.contains("error[MB") && !stderr.contains("panic"), "{name}\n{stdout}\n{stderr}");
     }
 }
+
+const STATEMENTS: &str = "\
+bridge: shop
+sources: { db: { sql: { url: \"sqlite:shop.db\", init: seed.sql } } }
+tools:
+  good:
+    description: Good.
+    params: { id: { type: integer, description: Id. } }
+    sql: { query: SELECT id FROM orders WHERE id = :id }
+  misspelt:
+    description: Misspelt.
+    params: { words: { type: string, required: false, description: Words. } }
+    sql:
+      query: |
+        SELECT id, note FROM orders
+        WHERE id > 5 [[ AND nope = :words ]]
+  renamed: { description: Renamed., sql: { query: SELECT count(*) AS number FROM orders LIMIT 5, columns: { numbr: { type: integer } } } }
+  slow:
+    description: Slow.
+    params: { note: { type: string, description: Note. } }
+    sql: { query: SELECT o.id FROM orders AS o WHERE o.note = :note }
+";
+
+const SHOP: &str = "CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT);
+    INSERT INTO orders (note) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) SELECT 'x' FROM n;";
+
+/// Every text of every statement is prepared, and none is run; what was found can be kept for a
+/// machine without the database.
+#[test]
+fn check_asks_the_databases_when_it_is_told_to() {
+    let told = [
+        "shop.yaml:14:29: error[MB0650]: the database does not accept this: no such column: nope",
+        "shop.yaml:15:82: warning[MB0652]: `orders` can be read from end to end, and has at least 10001 rows",
+        "shop.yaml:15:109: error[MB0651]: the statement has no column `numbr`; did you mean `number`?",
+        "shop.yaml:19:26: warning[MB0652]: `o` can be read from end to end, and has at least 10001 rows",
+    ];
+    let files = folder(&[("shop.yaml", STATEMENTS), ("seed.sql", SHOP)]);
+    let check = |more: &[&str]| {
+        let arguments = [&["check", "--format", "concise"], more, &["shop.yaml"]].concat();
+        let (exit, stdout, _) = run(files.path(), &arguments);
+        (exit, stdout)
+    };
+    let assert_told = |(exit, stdout): (i32, String)| {
+        assert_eq!((exit, stdout.lines().count()), (1, told.len()), "{stdout}");
+        for (line, begin) in stdout.lines().zip(told) {
+            assert!(line.starts_with(begin), "{line}\n{begin}");
+        }
+    };
+    assert_eq!(check(&[]).0, 0, "without a database there is nothing wrong");
+    assert_told(check(&["--connect", "--catalog", "catalog.json"]));
+    fs::remove_file(files.path().join("shop.db")).expect("the database was made");
+    fs::remove_file(files.path().join("seed.sql")).expect("the script is there");
+    assert_told(check(&["--catalog", "catalog.json"]));
+    let changed = STATEMENTS.replace("nope = :words", "note = :words");
+    fs::write(files.path().join("shop.yaml"), changed).expect("files can be written");
+    let (_, stale) = check(&["--catalog", "catalog.json"]);
+    assert!(stale.starts_with("shop.yaml:13:9: warning[MB0654]"), "{stale}");
+    let (exit, unreachable) = check(&["--connect"]);
+    assert_eq!((exit, unreachable.matches("MB0653").count()), (1, 4), "{unreachable}");
+    assert_eq!(check(&["--catalog", "nowhere.json"]).0, 2);
+}

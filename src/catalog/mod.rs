@@ -1,31 +1,104 @@
-//! Floor 3. What live sources really offer: the columns of each tool's statement.
+//! Floor 3. What live databases say about the statements of the tools. Serves the schemas that are
+//! published and `check --connect`, which can keep it in a file for machines without the database.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// What was found at the sources, by tool.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Catalog {
-    tools: BTreeMap<String, Vec<Column>>,
+    tools: BTreeMap<String, Entry>,
+}
+
+/// What a database says about one tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Stands for the texts of the statement that were asked about.
+    #[serde(default)]
+    pub digest: String,
+    /// The columns of its rows.
+    #[serde(default)]
+    pub columns: Vec<Column>,
+    /// What speaks against the statement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// A result column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Its name in the result.
     pub name: String,
     /// Its declared type, in the words of the database; `None` for an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<String>,
+}
+
+/// What speaks against a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Finding {
+    /// The database does not accept it.
+    Refused {
+        /// Why, in the words of the database.
+        words: String,
+    },
+    /// It changes something.
+    Writes,
+    /// It reads a large table from end to end.
+    Scans(Scan),
+    /// The database could not be asked.
+    Unreachable {
+        /// Why.
+        words: String,
+    },
+}
+
+/// A table that is read from end to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scan {
+    /// The table, or the name that the statement gives it.
+    pub table: String,
+    /// It has at least so many rows.
+    pub rows: u64,
+}
+
+/// What a database says about one text of a statement, without running it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// The columns of its rows.
+    pub columns: Vec<Column>,
+    /// Whether it can change something.
+    pub writes: bool,
+    /// The large tables it reads from end to end.
+    pub scans: Vec<Scan>,
 }
 
 impl Catalog {
     /// Remembers the columns of a tool's statement.
     pub fn insert(&mut self, tool: impl Into<String>, columns: Vec<Column>) {
-        self.tools.insert(tool.into(), columns);
+        self.tools.entry(tool.into()).or_default().columns = columns;
+    }
+
+    /// Remembers all that was found about a tool.
+    pub fn enter(&mut self, tool: impl Into<String>, entry: Entry) {
+        self.tools.insert(tool.into(), entry);
     }
 
     /// The columns of a tool's statement, if its source could be asked.
     #[must_use]
     pub fn columns(&self, tool: &str) -> Option<&[Column]> {
-        self.tools.get(tool).map(Vec::as_slice)
+        self.tools.get(tool).map(|entry| entry.columns.as_slice())
+    }
+
+    /// All that was found about a tool.
+    #[must_use]
+    pub fn entry(&self, tool: &str) -> Option<&Entry> {
+        self.tools.get(tool)
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod admission;
 mod ask;
 mod body;
+mod connected;
 mod context;
 mod data;
 mod graphql;
@@ -18,6 +19,7 @@ mod output_schema;
 mod parameters;
 mod params;
 mod path;
+mod places;
 mod reply;
 mod rest;
 mod source;
@@ -38,8 +40,10 @@ use crate::{
     yaml::{self, Variables},
 };
 
+pub use connected::{compare, digest};
 use context::Context;
 pub use live::apply as apply_catalog;
+pub use places::Places;
 
 /// What a check found: a plan when nothing is wrong, and the diagnostics in any case.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct Checked {
     pub plan: Option<(Plan, Vault)>,
     /// Every fault and all advice, in the order of the files.
     pub diagnostics: Diagnostics,
+    /// Where the statements stand, for what the databases say about them.
+    pub places: Places,
 }
 
 /// One file that could be read as far as its shape goes.
@@ -89,9 +95,13 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         access::refuse_key_forwarding(&plan.server, sources, &mut context);
         admission::hold_against(&plan, document, &mut context);
     }
+    let mut places = Places::default();
+    for document in &documents {
+        places.add(document);
+    }
     diagnostics.sort(files);
     let plan = (!diagnostics.has_errors()).then_some((plan, vault));
-    Checked { plan, diagnostics }
+    Checked { plan, diagnostics, places }
 }
 
 fn build(document: &Document, id: BridgeId, context: &mut Context<'_>, plan: &mut Plan) -> source::Sources {

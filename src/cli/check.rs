@@ -1,9 +1,19 @@
 //! Floor 9. `mcp-bridge check`: every fault of every file, in one run.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::{Exit, Format, Paths, report};
-use crate::diag::Severity;
+use crate::{
+    catalog::Catalog,
+    check::{self, Checked},
+    diag::Severity,
+    plan::Plan,
+    secret::Vault,
+    text::FileSet,
+    upstream::Upstreams,
+};
 
 /// `mcp-bridge check`
 #[derive(Debug, Args)]
@@ -16,13 +26,22 @@ pub(super) struct Options {
     /// Warnings count as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Asks the databases about every statement; none is run
+    #[arg(long)]
+    connect: bool,
+    /// What the databases said: written with --connect, and read in their place without it
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> Exit {
-    let (files, checked) = match report::examine(&options.paths.paths) {
+    let (files, mut checked) = match report::examine(&options.paths.paths) {
         Ok(examined) => examined,
         Err(exit) => return exit,
     };
+    if let Err(exit) = hold_against_databases(options, &files, &mut checked) {
+        return exit;
+    }
     let diagnostics = &checked.diagnostics;
     report::print(options.format, &files, diagnostics);
     let count = files.ids().count();
@@ -34,4 +53,52 @@ pub(super) fn run(options: &Options) -> Exit {
     report::tell(&format!("{count} {noun}{tools}: {}", report::summary(diagnostics)));
     let denied = options.deny_warnings && diagnostics.count(Severity::Warning) > 0;
     if diagnostics.has_errors() || denied { Exit::Faulty } else { Exit::Fine }
+}
+
+/// Adds what the databases, or the catalog in their place, say against the statements. Files with
+/// faults of their own are not asked about.
+fn hold_against_databases(options: &Options, files: &FileSet, checked: &mut Checked) -> Result<(), Exit> {
+    let Some((plan, vault)) = &checked.plan else { return Ok(()) };
+    let catalog = match (options.connect, &options.catalog) {
+        (false, None) => return Ok(()),
+        (false, Some(path)) => read(path)?,
+        (true, path) => {
+            let catalog = ask(plan, vault)?;
+            if let Some(path) = path {
+                write(path, &catalog)?;
+            }
+            catalog
+        }
+    };
+    let told = check::compare(plan, &catalog, &checked.places, files);
+    checked.diagnostics.append(told);
+    checked.diagnostics.sort(files);
+    Ok(())
+}
+
+fn ask(plan: &Plan, vault: &Vault) -> Result<Catalog, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| could_not(&format!("the databases cannot be asked: {error}")))?;
+    runtime.block_on(async {
+        let upstreams = Upstreams::connect(plan, vault).map_err(|error| could_not(error.public()))?;
+        let catalog = upstreams.inspect(plan).await;
+        upstreams.close().await;
+        Ok(catalog)
+    })
+}
+
+fn read(path: &Path) -> Result<Catalog, Exit> {
+    let named = |error: &dyn std::fmt::Display| could_not(&format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    serde_json::from_str(&text).map_err(|error| named(&error))
+}
+
+fn write(path: &Path, catalog: &Catalog) -> Result<(), Exit> {
+    let text = serde_json::to_string_pretty(catalog).unwrap_or_default();
+    std::fs::write(path, text + "\n").map_err(|error| could_not(&format!("{}: {error}", path.display())))
+}
+
+fn could_not(words: &str) -> Exit {
+    report::tell(&format!("error: {words}"));
+    Exit::CouldNotRun
 }

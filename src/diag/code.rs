@@ -155,6 +155,17 @@ codes! {
     /// A variable of the environment in SQL text.
     SqlVariable = "MB0610",
 
+    /// A statement that the database does not accept.
+    StatementRefused = "MB0650",
+    /// A column that the statement does not have.
+    UnknownColumn = "MB0651",
+    /// A large table that is read from end to end.
+    FullScan = "MB0652",
+    /// A database that could not be asked.
+    SourceUnreachable = "MB0653",
+    /// A catalog that was written for other statements.
+    CatalogStale = "MB0654",
+
     /// An output that cannot be made.
     Output = "MB0701",
 

@@ -14,7 +14,7 @@ mod tool;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use output::{Output, Structured, TextForm, Zip};
-pub use query::{ColumnOverride, Effect, Query};
+pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };

@@ -14,6 +14,8 @@ pub struct Query {
     pub access: sql::Access,
     /// What a write does to the rows that are there.
     pub effect: Effect,
+    /// Whether the author's text bounds its rows.
+    pub extent: Extent,
     /// The compiled text.
     pub statement: sql::Statement,
     /// What comes back.
@@ -35,6 +37,15 @@ pub enum Effect {
     Adds,
     /// It may change or remove them.
     Changes,
+}
+
+/// Whether the text of a statement bounds its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It has a LIMIT or FETCH clause.
+    Limited,
+    /// It has as many rows as there are.
+    Open,
 }
 
 /// What the author knows about a result column.

@@ -5,8 +5,9 @@ pub mod rest;
 pub mod sql;
 
 use crate::{
-    catalog::Catalog,
-    plan::{Operation, Plan, SourceId, SourceKind},
+    catalog::{Catalog, Entry, Finding},
+    check,
+    plan::{Operation, Plan, Query, SourceId, SourceKind, sql::Access},
     secret::Vault,
 };
 
@@ -108,5 +109,50 @@ impl Upstreams {
             }
         }
         catalog
+    }
+
+    /// Asks the databases about every text that the statements of the tools can have. Nothing is run.
+    pub async fn inspect(&self, plan: &Plan) -> Catalog {
+        let mut catalog = Catalog::default();
+        for tool in &plan.tools {
+            let Operation::Sql(query) = &tool.operation else { continue };
+            let Some(Upstream::Sql(sql)) = self.get(query.source) else { continue };
+            catalog.enter(tool.name.clone(), inspect(sql, query).await);
+        }
+        catalog
+    }
+}
+
+async fn inspect(sql: &SqlUpstream, query: &Query) -> Entry {
+    let mut entry = Entry { digest: check::digest(query), ..Entry::default() };
+    for (at, text) in query.statement.variants(&|_| false).iter().enumerate() {
+        let prepared = match sql.prepare(text).await {
+            Ok(prepared) => prepared,
+            Err(error) if error.class() == FailureClass::Unreachable => {
+                entry.findings = vec![Finding::Unreachable { words: error.public().to_owned() }];
+                return entry;
+            }
+            Err(error) => {
+                let words = error.cause().unwrap_or(error.public()).to_owned();
+                note(&mut entry, Finding::Refused { words });
+                continue;
+            }
+        };
+        if prepared.writes && query.access == Access::Read {
+            note(&mut entry, Finding::Writes);
+        }
+        for scan in prepared.scans {
+            note(&mut entry, Finding::Scans(scan));
+        }
+        if at == 0 {
+            entry.columns = prepared.columns;
+        }
+    }
+    entry
+}
+
+fn note(entry: &mut Entry, finding: Finding) {
+    if !entry.findings.contains(&finding) {
+        entry.findings.push(finding);
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     bridge::{Access as WrittenAccess, ExpectRows, Like, Returns as WrittenReturns, SqlOperation},
     diag::{Code, Diagnostic},
     plan::{
-        ColumnOverride, Effect, Query,
+        ColumnOverride, Effect, Extent, Query,
         sql::{Access, Dialect, ExpectedRows, LikeKind, Returns},
     },
     yaml::Pointer,
@@ -70,6 +70,7 @@ pub(super) fn build(
         source: source?.id,
         access: access?,
         effect: if compiled.insert_only { Effect::Adds } else { Effect::Changes },
+        extent: if compiled.limited { Extent::Limited } else { Extent::Open },
         statement: compiled.statement,
         returns: found,
         not_found,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use self::sqlite::Sqlite;
 use super::error::UpstreamError;
 use crate::{
-    catalog::Column,
+    catalog::{Column, Prepared},
     plan::{
         self,
         sql::{Access, ExpectedRows, Returns, Statement},
@@ -123,6 +123,18 @@ impl SqlUpstream {
     pub async fn describe(&self, sql: &str) -> Result<Vec<Column>, UpstreamError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.describe(sql).await,
+        }
+    }
+
+    /// What the database says about a statement, which is prepared and not run. `sql` is a rendered
+    /// variant.
+    ///
+    /// # Errors
+    ///
+    /// When the database is not available or does not accept the statement.
+    pub async fn prepare(&self, sql: &str) -> Result<Prepared, UpstreamError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.prepare(sql).await,
         }
     }
 

@@ -11,6 +11,7 @@ mod gate;
 mod identity;
 mod open;
 mod pace;
+mod prepare;
 mod stop;
 mod text;
 mod work;
@@ -32,7 +33,7 @@ use self::{
     work::{Change, Work},
 };
 use super::{
-    Answer, Column, Run, bind,
+    Answer, Column, Prepared, Run, bind,
     pool::{Lease, Pool, Pooled as _},
     row::{JsonRows, Written},
 };
@@ -287,6 +288,16 @@ impl Sqlite {
         }
         let lease = patience.with(self.lease(Access::Read, patience)).await?;
         self.apart(lease, patience, move |connection| Ok(connection.describe(&sql)?)).await
+    }
+
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Prepared, UpstreamError> {
+        let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
+        let sql: Arc<str> = sql.into();
+        if Verb::of(&sql) == Verb::Session {
+            return Err(UpstreamError::new(FailureClass::Refused, READ_ONLY));
+        }
+        let lease = patience.with(self.lease(Access::Read, patience)).await?;
+        self.apart(lease, patience, move |connection| Ok(connection.prepare(&sql)?)).await
     }
 
     pub(super) async fn ready(&self) -> Result<(), UpstreamError> {

@@ -44,7 +44,7 @@ pub(super) fn statement(error: &Error, source: &str, allowed: Duration) -> Upstr
         MISMATCH => (FailureClass::Refused, "a value has the wrong type for its column".to_owned()),
         _ => (FailureClass::Refused, "the database refused the statement".to_owned()),
     };
-    UpstreamError::new(class, public).caused_by(error)
+    UpstreamError::new(class, public).caused_by(cause(error))
 }
 
 /// Whether the engine said no and the connection is as good as before.
@@ -110,13 +110,24 @@ fn spoken(time: Duration) -> String {
 
 /// The engine's extended code; 0 when the driver refused before the engine was asked.
 fn code(error: &Error) -> i32 {
-    error.sqlite_error().map_or(0, |error| error.extended_code)
+    match error {
+        Error::SqliteFailure(error, _) | Error::SqlInputError { error, .. } => error.extended_code,
+        _ => 0,
+    }
 }
 
 fn message(error: &Error) -> &str {
     match error {
-        Error::SqliteFailure(_, Some(message)) => message,
+        Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. } => message,
         _ => "",
+    }
+}
+
+/// What the engine says, without the statement that it says it about.
+fn cause(error: &Error) -> String {
+    match message(error) {
+        "" => error.to_string(),
+        message => message.to_owned(),
     }
 }
 
