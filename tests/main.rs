@@ -19,6 +19,8 @@ mod rmcp_client;
 mod serve;
 mod sessions;
 mod sql;
+mod sse;
+mod stdio;
 mod steps;
 mod support;
 mod tidy;

@@ -35,7 +35,7 @@ Where PATH is left out it is `bridges/`. MCP_BRIDGE_LOG sets what is logged: err
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves the bridges over Streamable HTTP
+    /// Serves the bridges over HTTP, or over standard input and output
     Serve(serve::Options),
     /// Finds every fault of the bridge files
     Check(check::Options),

@@ -11,8 +11,8 @@ use super::{Exit, Paths, report};
 use crate::{
     engine::Generation,
     plan::{Plan, Public},
-    secret::Vault,
-    serve::{Bound, Drained},
+    secret::{Secret, Vault},
+    serve::{Bound, Drained, Stdio},
     telemetry,
     yaml::Variables,
 };
@@ -25,16 +25,18 @@ pub(super) struct Options {
     /// Address and port, in the place of `server.listen`
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
+    /// Talks to the client that started it, over standard input and output
+    #[arg(long, conflicts_with = "listen")]
+    stdio: bool,
 }
+
+/// The variable that holds the key of the client that starts a server with `--stdio`.
+const KEY: &str = "MCP_BRIDGE_API_KEY";
 
 pub(super) fn run(options: &Options) -> Exit {
     log();
     let (plan, vault) = match report::plan(&options.paths.paths) {
         Ok(plan) => plan,
-        Err(exit) => return exit,
-    };
-    let listen = match address(options, &plan) {
-        Ok(listen) => listen,
         Err(exit) => return exit,
     };
     let runtime = match runtime() {
@@ -44,7 +46,56 @@ pub(super) fn run(options: &Options) -> Exit {
             return Exit::FailedServing;
         }
     };
-    runtime.block_on(serve(plan, &vault, listen))
+    if options.stdio {
+        let exit = runtime.block_on(talk(plan, &vault));
+        // A read of the standard input cannot be taken back, and is not waited for.
+        runtime.shutdown_background();
+        return exit;
+    }
+    match address(options, &plan) {
+        Ok(listen) => runtime.block_on(serve(plan, &vault, listen)),
+        Err(exit) => exit,
+    }
+}
+
+/// Serves the one client that started the process.
+async fn talk(plan: Plan, vault: &Vault) -> Exit {
+    let words = size(&plan);
+    let generation = match Generation::build(plan, vault).await {
+        Ok(generation) => generation,
+        Err(error) => {
+            report::tell(&format!("error: {}", error.public()));
+            return Exit::FailedServing;
+        }
+    };
+    let key = super::environment::Environment.variable(KEY).map(Secret::new);
+    let server = match Stdio::new(generation, vault, key.as_ref()) {
+        Ok(server) => server,
+        Err(error) => {
+            report::tell(&format!("error: {error}"));
+            report::tell(&format!("  help: {KEY} says who is calling; leave it out to call without a key"));
+            return Exit::CouldNotRun;
+        }
+    };
+    tracing::info!("serving {words} over standard input and output");
+    let stop = CancellationToken::new();
+    telemetry::spawn(stop_on_signal(stop.clone()));
+    let drained = server.serve(tokio::io::stdin(), tokio::io::stdout(), stop).await;
+    told(drained)
+}
+
+fn told(drained: Drained) -> Exit {
+    match drained {
+        Drained::Whole => tracing::info!("stopped"),
+        Drained::CutOff => tracing::warn!("stopped; some calls had not ended within the grace period"),
+    }
+    Exit::Fine
+}
+
+/// How much is served, in words.
+fn size(plan: &Plan) -> String {
+    let served = plan.bridges.iter().filter(|bridge| !bridge.name.is_empty()).count();
+    format!("{}, {}", counted(served, "bridge"), counted(plan.tools.len(), "tool"))
 }
 
 /// On one core there is nobody to share work with, and sharing has its price.
@@ -57,8 +108,7 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr) -> Exit {
-    let served = plan.bridges.iter().filter(|bridge| !bridge.name.is_empty()).count();
-    let words = format!("{}, {}", counted(served, "bridge"), counted(plan.tools.len(), "tool"));
+    let words = size(&plan);
     let generation = match Generation::build(plan, vault).await {
         Ok(generation) => generation,
         Err(error) => {
@@ -80,11 +130,7 @@ async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr) -> Exit {
     tracing::info!("serving {words} at http://{address}/mcp");
     let stop = CancellationToken::new();
     telemetry::spawn(stop_on_signal(stop.clone()));
-    match bound.serve(stop).await {
-        Drained::Whole => tracing::info!("stopped"),
-        Drained::CutOff => tracing::warn!("stopped; some calls had not ended within the grace period"),
-    }
-    Exit::Fine
+    told(bound.serve(stop).await)
 }
 
 /// The address to listen on. The rule that an open address needs keys holds for the command

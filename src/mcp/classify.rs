@@ -46,6 +46,23 @@ pub(super) fn request(request: &Request<'_>, headers: Headers<'_>, assumed: Revi
     }
 }
 
+/// Decides the era of a request that came without headers, as over stdio (protocol.md D-03, D-04).
+pub(super) fn unheaded(request: &Request<'_>, assumed: Revision) -> Result<Era, Refusal> {
+    let claim = claim(request.params.meta);
+    if request.method == "initialize" {
+        return initialize(&claim, None);
+    }
+    match claim {
+        Claim::None => Ok(Era::Legacy(assumed)),
+        Claim::Malformed(words) => Err(Refusal::envelope(words)),
+        Claim::Version(version) => match Revision::parse(&version) {
+            None => Err(Refusal::version(&version)),
+            Some(revision) if revision.is_stateless() => Ok(Era::Stateless(revision)),
+            Some(revision) => Ok(Era::Legacy(revision)),
+        },
+    }
+}
+
 /// Decides the era of a notification, from which no headers are demanded (protocol.md H-05).
 pub(super) fn notification(request: &Request<'_>, headers: Headers<'_>) -> Era {
     let header = headers.version.map(trimmed).and_then(Revision::parse);

@@ -10,10 +10,11 @@ use super::{
     cancel::Ticket,
     classify::{self, Era},
     headers::trimmed,
+    listen,
     listing::Endpoint,
     live::Live,
     printing,
-    session::Session,
+    session::{Session, SessionKey},
     tools,
     wire::{self, Body, Kind, NotAMessage, Request, Response},
 };
@@ -26,6 +27,8 @@ const BATCH_MAX: usize = 50;
 pub(super) struct Context<'a, H> {
     pub(super) server: &'a Arc<Server>,
     pub(super) live: &'a Arc<Live>,
+    /// The bridge of the path; `None` for all of them.
+    pub(super) bridge: Option<&'a str>,
     pub(super) endpoint: &'a Arc<Endpoint>,
     pub(super) principal: &'a Arc<Principal>,
     pub(super) session: Option<Session>,
@@ -42,7 +45,6 @@ pub(super) enum Way<'a> {
     /// Not at all: the answer is one document.
     Document,
     /// On the channel that the client has open for everything.
-    #[expect(dead_code, reason = "for channels, which come with the next change")]
     Channel(&'a mpsc::Sender<Payload>),
 }
 
@@ -90,6 +92,7 @@ where
     let context = Context {
         server,
         live,
+        bridge: incoming.bridge,
         endpoint,
         principal: &incoming.principal,
         session,
@@ -120,7 +123,9 @@ where
             }
             _ if is_stranger => Refusal::no_session().reply(),
             _ => {
-                hear(&context, &response);
+                if let Some(session) = context.session {
+                    hear(server, session.key, &response);
+                }
                 Reply::accepted()
             }
         },
@@ -190,6 +195,7 @@ where
     let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
     let result = match (&*request.method, era) {
         ("tools/call", _) => return tools::call(context, request, revision).await,
+        ("subscriptions/listen", Era::Stateless(_)) => return listen::subscribe(context, request, revision).await,
         ("tools/list", _) => tools::list(context.endpoint, request, revision)?.clone(),
         ("ping", Era::Legacy(_)) => EMPTY,
         ("logging/setLevel", Era::Legacy(_)) => {
@@ -222,11 +228,9 @@ fn shared(id: &str, result: Bytes) -> Payload {
 }
 
 /// Notifications are never answered, and unknown ones are ignored (protocol.md J-03).
-pub(super) fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, era: &Era) {
-    // Without a handshake closing the stream takes a call back, but where there is only one
-    // stream for all calls.
-    let by_message = matches!(era, Era::Legacy(_)) || matches!(context.way, Way::Channel(_));
-    if by_message
+fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, era: &Era) {
+    // Without a handshake there are no ids to take back over HTTP: closing the stream does it.
+    if matches!(era, Era::Legacy(_))
         && notification.method == "notifications/cancelled"
         && let (Some(id), Some(session)) = (notification.params.request_id, context.session)
     {
@@ -235,11 +239,20 @@ pub(super) fn notify<H>(context: &Context<'_, H>, notification: &Request<'_>, er
 }
 
 /// The client answers a request of the server.
-pub(super) fn hear<H>(context: &Context<'_, H>, response: &Response<'_>) {
-    if let Some(session) = context.session {
-        let result = response.result.and_then(|result| serde_json::from_str(result.get()).ok());
-        context.server.asks.answer(session.key, response.id, result);
+pub(super) fn hear(server: &Server, session: SessionKey, response: &Response<'_>) {
+    let result = response.result.and_then(|result| serde_json::from_str(result.get()).ok());
+    server.asks.answer(session, response.id, result);
+}
+
+/// Whether a revision takes this many messages at once (protocol.md S-05, S-06).
+pub(super) fn batch_allowed(revision: Revision, messages: usize) -> Result<(), Refusal> {
+    if !revision.has_batches() {
+        return Err(Refusal::invalid(format!("{revision} has no batches")));
     }
+    if messages == 0 || messages > BATCH_MAX {
+        return Err(Refusal::invalid(format!("A batch has 1 to {BATCH_MAX} messages")));
+    }
+    Ok(())
 }
 
 /// Several messages in one array (protocol.md S-05, S-06).
@@ -254,11 +267,8 @@ where
             None => return Refusal::legacy_version(version).reply(),
         },
     };
-    if !revision.has_batches() {
-        return Refusal::invalid(format!("{revision} has no batches")).reply();
-    }
-    if items.is_empty() || items.len() > BATCH_MAX {
-        return Refusal::invalid(format!("A batch has 1 to {BATCH_MAX} messages")).reply();
+    if let Err(refusal) = batch_allowed(revision, items.len()) {
+        return refusal.reply();
     }
     // One answer for all of them has no room for what precedes any.
     let context = &Context { way: Way::Document, ..*context };
@@ -273,7 +283,11 @@ where
             }
             Ok(Kind::Request(request)) => requests.push(request),
             Ok(Kind::Notification(notification)) => notify(context, &notification, &Era::Legacy(revision)),
-            Ok(Kind::Response(response)) => hear(context, &response),
+            Ok(Kind::Response(response)) => {
+                if let Some(session) = context.session {
+                    hear(context.server, session.key, &response);
+                }
+            }
         }
     }
     if requests.is_empty() {

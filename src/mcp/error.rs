@@ -105,6 +105,12 @@ impl Refusal {
         Self::new(INTERNAL, Status::Ok, "The request failed for a reason inside of the server")
     }
 
+    /// There is no room, for now. Said within the protocol: clients give up a server that refuses
+    /// them by status (protocol.md §2.12).
+    pub(super) fn crowded(message: &'static str) -> Self {
+        Self::new(INTERNAL, Status::Ok, message)
+    }
+
     /// There is no such bridge.
     #[must_use]
     pub fn no_bridge(name: &str) -> Self {
@@ -131,6 +137,12 @@ impl Refusal {
             | Status::UnsupportedMediaType => INVALID_REQUEST,
         };
         Self::new(code, status, message)
+    }
+
+    /// Whether it answers a request, and refuses no message.
+    #[must_use]
+    pub const fn is_an_answer(&self) -> bool {
+        matches!(self.status, Status::Ok)
     }
 
     /// Names the request that is refused.

@@ -1,13 +1,19 @@
 //! Floor 7. What is asked for often and never changes while a generation lives: introductions
 //! and lists, printed once for every endpoint and revision.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 use serde_json::{Map, Value, json};
 
-use super::Revision;
+use super::{
+    Revision,
+    hub::{Changes, Listed},
+};
 use crate::{
     engine::{Admitted, Principal, instructions},
     plan::{Annotations, Bridge, BridgeId, Plan, Tool},
@@ -19,9 +25,34 @@ const LIST_TTL_MS: u64 = 60_000;
 /// Views of one endpoint that are kept; others are printed again for each request.
 const VIEWS_MAX: usize = 64;
 
+/// Names of tools that are gone, at most.
+const GONE_MAX: usize = 1024;
+
+/// Whether lists change while clients look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Updates {
+    /// They stay as they are.
+    Never,
+    /// They may change, and clients are told.
+    Told,
+}
+
+impl Updates {
+    /// What a capability with a list says of it (protocol.md T-01).
+    fn capability(self) -> Value {
+        match self {
+            Self::Never => json!({}),
+            Self::Told => json!({ "listChanged": true }),
+        }
+    }
+}
+
 /// Every endpoint of the server.
 #[derive(Debug)]
 pub(super) struct Surface {
+    updates: Updates,
+    /// Tools that clients may still know, because they were there before.
+    gone: HashSet<String>,
     all: Place,
     bridges: HashMap<String, Place>,
 }
@@ -30,6 +61,7 @@ pub(super) struct Surface {
 #[derive(Debug)]
 struct Place {
     bridges: Vec<BridgeId>,
+    updates: Updates,
     whole: Arc<Endpoint>,
     /// Positions of the tools that not everybody may see.
     guarded: Vec<usize>,
@@ -38,11 +70,40 @@ struct Place {
 }
 
 impl Surface {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan, updates: Updates) -> Self {
         let every: Vec<BridgeId> = plan.bridges().map(|(id, _)| id).filter(|id| serves(plan, *id)).collect();
         let bridges = plan.bridges().filter(|(id, _)| serves(plan, *id));
-        let bridges = bridges.map(|(id, bridge)| (bridge.name.clone(), Place::new(plan, vec![id]))).collect();
-        Self { all: Place::new(plan, every), bridges }
+        let bridges = bridges.map(|(id, bridge)| (bridge.name.clone(), Place::new(plan, vec![id], updates))).collect();
+        Self { updates, gone: HashSet::new(), all: Place::new(plan, every, updates), bridges }
+    }
+
+    /// What a later plan offers.
+    pub(super) fn next(&self, plan: &Plan) -> Self {
+        let mut next = Self::new(plan, self.updates);
+        let known = self.gone.iter().chain(self.all.whole.tools.keys());
+        let gone = known.filter(|name| !next.all.whole.tools.contains_key(*name)).take(GONE_MAX);
+        next.gone = gone.cloned().collect();
+        next
+    }
+
+    /// The lists that differ from those before.
+    pub(super) fn changes_since(&self, before: &Self) -> Changes {
+        let paths = self.bridges.keys().chain(before.bridges.keys()).map(|name| Some(name.clone()));
+        let differs = |path: &Option<String>| {
+            let [now, then] = [self, before].map(|surface| surface.endpoint(path.as_deref()).map(Arc::as_ref));
+            Listed::ALL.into_iter().filter(|listed| listed_at(now, *listed) != listed_at(then, *listed)).collect()
+        };
+        paths.chain([None]).map(|path| (path.clone(), differs(&path))).collect()
+    }
+
+    /// Whether clients are told when lists change.
+    pub(super) const fn changes(&self) -> bool {
+        matches!(self.updates, Updates::Told)
+    }
+
+    /// Whether there was a tool of this name before the files changed.
+    pub(super) fn had(&self, tool: &str) -> bool {
+        self.gone.contains(tool)
     }
 
     fn place(&self, bridge: Option<&str>) -> Option<&Place> {
@@ -63,12 +124,20 @@ impl Surface {
     }
 }
 
+/// A list as clients see it, if there is one.
+fn listed_at(endpoint: Option<&Endpoint>, listed: Listed) -> Option<&Bytes> {
+    match listed {
+        Listed::Tools => endpoint.map(|endpoint| &endpoint.legacy_list),
+        Listed::Prompts | Listed::Resources => None,
+    }
+}
+
 impl Place {
-    fn new(plan: &Plan, bridges: Vec<BridgeId>) -> Self {
-        let whole = Arc::new(Endpoint::new(plan, &bridges, &|_| Admitted::Yes));
+    fn new(plan: &Plan, bridges: Vec<BridgeId>, updates: Updates) -> Self {
+        let whole = Arc::new(Endpoint::new(plan, &bridges, updates, &|_| Admitted::Yes));
         let guarded = |(_, tool): &(usize, &Tool)| bridges.contains(&tool.bridge) && !tool.admission.is_open();
         let guarded = plan.tools.iter().enumerate().filter(guarded).map(|(at, _)| at).collect();
-        Self { bridges, whole, guarded, views: RwLock::default() }
+        Self { bridges, updates, whole, guarded, views: RwLock::default() }
     }
 
     fn view(&self, plan: &Plan, caller: &Principal) -> Arc<Endpoint> {
@@ -80,7 +149,8 @@ impl Place {
         if let Some(known) = self.views.read().get(&standing) {
             return Arc::clone(known);
         }
-        let endpoint = Arc::new(Endpoint::new(plan, &self.bridges, &|tool| caller.admitted(&tool.admission)));
+        let endpoint =
+            Arc::new(Endpoint::new(plan, &self.bridges, self.updates, &|tool| caller.admitted(&tool.admission)));
         let mut views = self.views.write();
         if views.len() < VIEWS_MAX {
             views.insert(standing, Arc::clone(&endpoint));
@@ -110,7 +180,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(plan: &Plan, bridges: &[BridgeId], admitted: &dyn Fn(&Tool) -> Admitted) -> Self {
+    fn new(plan: &Plan, bridges: &[BridgeId], updates: Updates, admitted: &dyn Fn(&Tool) -> Admitted) -> Self {
         let every = plan.tools.iter().enumerate().filter(|(_, tool)| bridges.contains(&tool.bridge));
         let of = |wanted: Admitted| every.clone().filter(move |(_, tool)| admitted(tool) == wanted);
         let tools: Vec<(usize, &Tool)> = of(Admitted::Yes).collect();
@@ -118,10 +188,11 @@ impl Endpoint {
         let printed: Vec<Value> = tools.iter().map(|(_, tool)| print(tool)).collect();
         let words = instructions(plan, bridges, &|tool| admitted(tool) == Admitted::Yes);
         let info = |revision| server_info(plan, bridges, revision);
+        let capabilities = json!({ "tools": updates.capability() });
         let introduce = |revision: Revision| {
             let mut result = json!({
                 "protocolVersion": revision.as_str(),
-                "capabilities": { "tools": {} },
+                "capabilities": capabilities,
                 "serverInfo": info(revision),
             });
             put(&mut result, "instructions", (!words.is_empty()).then(|| json!(words)));
@@ -135,7 +206,7 @@ impl Endpoint {
         let mut discovery = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],
-            "capabilities": { "tools": {} },
+            "capabilities": capabilities,
             "ttlMs": LIST_TTL_MS,
             "cacheScope": scope,
             "_meta": meta,
@@ -150,6 +221,12 @@ impl Endpoint {
             discovery: discovery.to_string().into(),
             identity: format!(",\"_meta\":{meta}").into_bytes(),
         }
+    }
+
+    /// Whether the path has a list of this kind.
+    #[expect(clippy::unused_self, reason = "prompts and resources depend on the files")]
+    pub(super) const fn offers(&self, listed: Listed) -> bool {
+        matches!(listed, Listed::Tools)
     }
 
     /// The position of a tool in the plan.

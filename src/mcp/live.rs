@@ -13,8 +13,8 @@ use crate::{engine::Generation, telemetry};
 pub(super) struct Live {
     pub(super) generation: Arc<Generation>,
     pub(super) surface: Surface,
-    /// Dropped with the last request that began here.
-    _used: oneshot::Sender<()>,
+    /// Dropped with the last request that began with the generation.
+    used: Arc<oneshot::Sender<()>>,
 }
 
 impl Live {
@@ -29,6 +29,11 @@ impl Live {
                 generation.close().await;
             });
         }
-        Arc::new(Self { generation, surface, _used: used })
+        Arc::new(Self { generation, surface, used: Arc::new(used) })
+    }
+
+    /// The same generation, seen in another way.
+    pub(super) fn seen_as(&self, surface: Surface) -> Arc<Self> {
+        Arc::new(Self { generation: Arc::clone(&self.generation), surface, used: Arc::clone(&self.used) })
     }
 }

@@ -22,6 +22,8 @@ pub(super) type Last = BoxFuture<'static, Option<Payload>>;
 
 /// The messages of one stream. The stream has ended when there is no next one.
 pub struct Messages {
+    /// Lasts as long as the stream.
+    kept: Option<Box<dyn Kept>>,
     ready: VecDeque<Payload>,
     coming: Option<mpsc::Receiver<Payload>>,
     last: Option<Last>,
@@ -30,7 +32,14 @@ pub struct Messages {
 impl Messages {
     /// Messages as they come, and then the last one. What is `ready` goes first.
     pub(super) fn new(ready: Vec<Payload>, coming: mpsc::Receiver<Payload>, last: Option<Last>) -> Self {
-        Self { ready: ready.into(), coming: Some(coming), last }
+        Self { kept: None, ready: ready.into(), coming: Some(coming), last }
+    }
+
+    /// The same messages, with something that is dropped when the stream is.
+    #[must_use]
+    pub fn with<K: Send + 'static>(mut self, kept: K) -> Self {
+        self.kept = Some(Box::new((self.kept, kept)));
+        self
     }
 
     fn take_coming(&mut self) {
@@ -42,6 +51,11 @@ impl Messages {
         }
     }
 }
+
+/// Something that is only kept.
+trait Kept: Send {}
+
+impl<K: Send> Kept for K {}
 
 impl Stream for Messages {
     type Item = Payload;

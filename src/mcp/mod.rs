@@ -3,12 +3,15 @@
 
 mod asks;
 mod cancel;
+mod channel;
 mod classify;
 mod content;
 mod converse;
 mod dispatch;
 mod error;
 mod headers;
+mod hub;
+mod listen;
 mod listing;
 mod live;
 mod messages;
@@ -26,6 +29,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::{CallerHeaders, Generation, Principal},
@@ -35,11 +39,13 @@ use crate::{
 
 use asks::Asks;
 use cancel::InFlight;
-use listing::Surface;
+use hub::Hub;
+use listing::{Surface, Updates};
 use live::Live;
 use seal::Seal;
 use session::Sessions;
 
+pub use channel::{Channel, Eras, Posted};
 pub use error::Refusal;
 pub use headers::Headers;
 pub use messages::Messages;
@@ -188,7 +194,10 @@ pub struct Server {
     sessions: Sessions,
     in_flight: InFlight,
     asks: Asks,
+    hub: Hub,
     tasks: Tasks,
+    /// Ends what would not end by itself.
+    ending: CancellationToken,
 }
 
 impl Server {
@@ -197,13 +206,15 @@ impl Server {
     /// them has to be believed.
     #[must_use]
     pub fn new(generation: Arc<Generation>, key: Option<&Secret<String>>) -> Arc<Self> {
-        let surface = Surface::new(generation.plan());
+        let surface = Surface::new(generation.plan(), Updates::Never);
         let key = key.map_or(&[][..], |key| key.expose().as_bytes());
         Arc::new(Self {
             live: ArcSwap::new(Live::new(generation, surface)),
             sessions: Sessions::new(Seal::new(key, "session")),
             in_flight: InFlight::default(),
             asks: Asks::default(),
+            hub: Hub::default(),
+            ending: CancellationToken::new(),
             tasks: Tasks::default(),
         })
     }
@@ -245,6 +256,29 @@ impl Server {
         }
     }
 
+    /// Lets clients ask to be told of changes, because the files are watched. Called before the
+    /// first client comes.
+    pub fn expect_changes(&self) {
+        let live = self.live.load();
+        self.live.store(live.seen_as(Surface::new(live.generation.plan(), Updates::Told)));
+    }
+
+    /// Serves another generation from now on. Who has begun with the old one ends with it, and
+    /// everybody whose lists changed is told.
+    pub fn replace(&self, generation: Arc<Generation>) {
+        let old = self.live.load_full();
+        let surface = old.surface.next(generation.plan());
+        let changes = surface.changes_since(&old.surface);
+        self.live.store(Live::new(generation, surface));
+        self.hub.tell(&changes);
+    }
+
+    /// Ends the streams that stay open, because the server stops.
+    pub fn end_streams(&self) {
+        self.ending.cancel();
+        self.hub.close();
+    }
+
     /// Ends a session (protocol.md S-17).
     #[must_use]
     pub fn end(&self, session: &str, principal: &Principal) -> Reply {
@@ -253,6 +287,7 @@ impl Server {
         };
         self.sessions.end(session.key);
         self.asks.end(session.key);
+        self.hub.end(session.key);
         Reply { status: Status::Ok, ..Reply::accepted() }
     }
 }

@@ -45,7 +45,6 @@ impl SessionKey {
     }
 
     /// The key as text that can stand in an address.
-    #[expect(dead_code, reason = "for channels, which come with the next change")]
     pub(super) fn text(self) -> String {
         BASE64.encode(self.0)
     }
@@ -129,7 +128,7 @@ impl Sessions {
 }
 
 /// What of a caller must be the same whenever it shows the id.
-fn owner(caller: &Principal) -> [&[u8]; 3] {
+pub(super) fn owner(caller: &Principal) -> [&[u8]; 3] {
     [caller.kind().name(), caller.subject().unwrap_or_default(), caller.workspace().unwrap_or_default()]
         .map(str::as_bytes)
 }

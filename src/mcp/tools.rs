@@ -49,6 +49,10 @@ where
         Some(_) => return Err(Refusal::params("params.arguments must be an object")),
     };
     let Some(index) = context.endpoint.tool(&name) else {
+        if context.live.surface.had(&name) {
+            let gone = print(request.id, &gone(context.endpoint, &name), revision, context.endpoint);
+            return Ok(Answer::Message(gone.into()));
+        }
         return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
     let speaks = context.live.generation.plan().tools.get(index).is_some_and(crate::plan::Tool::speaks);
@@ -110,6 +114,17 @@ fn locked<H>(context: &Context<'_, H>, name: &str) -> Option<Refusal> {
     let index = context.endpoint.locked(name).filter(|_| signs_in)?;
     let tool = context.live.generation.plan().tools.get(index)?;
     Some(Refusal::scopes(&tool.admission.scopes))
+}
+
+/// Clients that keep their lists go on calling tools that a change of the files took away: a model
+/// can act on a result, and not on a protocol error.
+fn gone(endpoint: &Endpoint, name: &str) -> Outcome {
+    let near = crate::diag::closest(name, endpoint.names());
+    let hint = near.map_or(String::new(), |near| format!(" The nearest name is now `{near}`."));
+    let text = format!(
+        "There is no tool `{name}` any more: it was removed or renamed on the server. List the tools again, or reconnect.{hint}"
+    );
+    Outcome { body: Body::Text(text), failure: Some(engine::ErrorClass::Arguments) }
 }
 
 /// An unknown tool is a protocol error (protocol.md T-06), with the nearest name.

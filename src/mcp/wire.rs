@@ -69,6 +69,8 @@ pub(super) struct Params<'a> {
     pub(super) capabilities: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     pub(super) level: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) notifications: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "requestId")]
     pub(super) request_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "_meta")]

@@ -119,6 +119,7 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: Cancellati
         }
     }
     drop(listener);
+    shared.app.end_streams();
     let ended = async {
         graceful.shutdown().await;
         // Calls whose client has gone end after the last connection, or nobody would know.

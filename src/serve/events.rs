@@ -49,13 +49,11 @@ pub(super) fn stream(messages: Messages, ahead: Option<Bytes>) -> Response<Body>
     response
 }
 
-#[expect(dead_code, reason = "for channels, which come with the next change")]
 /// The event that says where the messages of a channel are posted (protocol.md E-02).
 pub(super) fn endpoint(path: &str) -> Bytes {
     format!("event: endpoint\ndata: {path}\n\n").into()
 }
 
-#[expect(dead_code, reason = "for standing streams, which come with the next change")]
 /// What is sent first on a stream that may stay silent for long: without a byte of the body some
 /// proxies keep the head of the response back.
 pub(super) const fn opening() -> Bytes {

@@ -1,6 +1,7 @@
 //! Floor 8. Routes and the layers before them, in the order in which they must come.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,6 +22,7 @@ use tower::ServiceExt;
 
 use super::{
     challenge::{Challenges, Refused},
+    channels::{self, Channels},
     cors, events,
     guard::{Guard, Suspicious},
     lasting::Lasting,
@@ -32,7 +34,7 @@ use super::{
 use crate::{
     access::{Authenticator, Presented, Verdict},
     engine::{CallerHeaders, Principal},
-    mcp::{self, Content, Headers, Incoming, Refusal, Reply, Revision, Status},
+    mcp::{self, Accepts, Content, Headers, Incoming, Refusal, Reply, Revision, Status},
     telemetry::{self, Tasks},
 };
 
@@ -54,18 +56,27 @@ pub(super) struct App {
 }
 
 #[derive(Debug)]
-struct Shared {
-    protocol: Arc<mcp::Server>,
+pub(super) struct Shared {
+    pub(super) protocol: Arc<mcp::Server>,
+    pub(super) channels: Channels,
     authenticator: Authenticator,
     challenges: Challenges,
     probe: Probe,
     requests: AtomicU64,
 }
 
+impl Shared {
+    /// The id under which logs tell of a request.
+    pub(super) fn number(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
 impl App {
     pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, authenticator: Authenticator) -> Self {
         let (challenges, probe, requests) = (Challenges::default(), Probe::default(), AtomicU64::new(1));
-        let shared = Arc::new(Shared { protocol, authenticator, challenges, probe, requests });
+        let channels = Channels::default();
+        let shared = Arc::new(Shared { protocol, channels, authenticator, challenges, probe, requests });
         let router = Router::new()
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
@@ -77,6 +88,11 @@ impl App {
     /// The calls that the end of the server waits for.
     pub(super) fn tasks(&self) -> &Tasks {
         self.shared.protocol.tasks()
+    }
+
+    /// Ends the streams that would stay open.
+    pub(super) fn end_streams(&self) {
+        self.shared.protocol.end_streams();
     }
 
     /// Closes the sources, when the last request was answered.
@@ -123,10 +139,17 @@ impl App {
         if path == "/mcp" {
             return endpoint(&self.shared, None, head, body).await;
         }
-        if let Some(name) = path.strip_prefix("/mcp/").filter(|name| !name.is_empty() && !name.contains('/')) {
-            // What is no text names no bridge.
-            let bridge = percent_encoding::percent_decode_str(name).decode_utf8().unwrap_or(name.into());
+        if let Some(bridge) = path.strip_prefix("/mcp/").and_then(named) {
             return endpoint(&self.shared, Some(&bridge), head, body).await;
+        }
+        if path == "/sse" {
+            return either(&self.shared, None, head, body).await;
+        }
+        if let Some(bridge) = path.strip_prefix("/sse/").and_then(named) {
+            return either(&self.shared, Some(&bridge), head, body).await;
+        }
+        if path == channels::MESSAGES && head.method == Method::POST {
+            return channels::post(&self.shared, head, body).await;
         }
         // A router that has its state never fails.
         match self.router.clone().oneshot(Request::from_parts(head, Body::empty())).await {
@@ -134,6 +157,12 @@ impl App {
             Err(never) => match never {},
         }
     }
+}
+
+/// The bridge that the last part of a path names. What is no text names no bridge.
+fn named(part: &str) -> Option<Cow<'_, str>> {
+    let is_one = !part.is_empty() && !part.contains('/');
+    is_one.then(|| percent_encoding::percent_decode_str(part).decode_utf8().unwrap_or(part.into()))
 }
 
 async fn discard(body: Body) {
@@ -154,7 +183,25 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response<Body> {
 }
 
 async fn nowhere() -> Response<Body> {
-    send(Refusal::transport(Status::NotFound, "Not found: MCP is served at /mcp and /mcp/{bridge}").reply())
+    send(
+        Refusal::transport(
+            Status::NotFound,
+            "Not found: MCP is served at /mcp and /mcp/{bridge}, and with HTTP+SSE at /sse and /sse/{bridge}",
+        )
+        .reply(),
+    )
+}
+
+/// The path of HTTP+SSE: who posts there speaks Streamable HTTP, so that people may give either
+/// address to either kind of client (protocol.md E-09).
+async fn either(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts, body: &mut Body) -> Response<Body> {
+    if head.method != Method::GET {
+        return endpoint(shared, bridge, head, body).await;
+    }
+    match identify(shared, &head.headers) {
+        Ok(principal) => channels::open(shared, bridge, principal, &head.headers),
+        Err(refused) => *refused,
+    }
 }
 
 /// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
@@ -164,11 +211,11 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         Ok(principal) => principal,
         Err(refused) => return *refused,
     };
-    if head.method == Method::DELETE {
-        return end(shared, &principal, &head.headers);
-    }
-    if head.method != Method::POST {
-        return not_post();
+    match head.method {
+        Method::POST => {}
+        Method::GET => return stand(shared, bridge, &principal, &head.headers),
+        Method::DELETE => return end(shared, &principal, &head.headers),
+        _ => return not_post(),
     }
     let accepts = negotiation::accepts(&head.headers);
     let negotiated = negotiation::check(&head.headers).and_then(|()| negotiation::own(&head.headers));
@@ -180,8 +227,8 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         Ok(body) => body,
         Err(refusal) => return send(refusal.reply()),
     };
-    let id = shared.requests.fetch_add(1, Ordering::Relaxed);
-    let headers = OwnHeaders { all: head.headers, shared: Arc::clone(shared) };
+    let id = shared.number();
+    let headers = OwnHeaders::new(head.headers, shared);
     let lasting = !is_stateless(version.as_ref());
     let (protocol, bridge) = (Arc::clone(&shared.protocol), bridge.map(str::to_owned));
     let tasks = protocol.tasks().clone();
@@ -206,20 +253,41 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     response
 }
 
+/// Opens the stream of a session (protocol.md S-09). Browsers, and clients without a session,
+/// learn that there is none.
+fn stand(shared: &Shared, bridge: Option<&str>, principal: &Principal, headers: &HeaderMap) -> Response<Body> {
+    let session = match session(headers) {
+        Ok(session) => session.filter(|_| negotiation::accepts(headers) == Accepts::Streams),
+        Err(refusal) => return send(refusal.reply()),
+    };
+    let Some(session) = session else { return not_post() };
+    let reply = shared.protocol.listen(bridge, session, principal);
+    match reply.content {
+        Content::Messages(messages) => events::stream(messages, Some(events::opening())),
+        Content::Document(_) if reply.status == Status::MethodNotAllowed => not_post(),
+        Content::Document(_) | Content::Nothing => send(reply),
+    }
+}
+
 /// Ends a session (protocol.md S-17). Who has none has nothing to end.
 fn end(shared: &Shared, principal: &Principal, headers: &HeaderMap) -> Response<Body> {
-    match negotiation::own(headers) {
+    match session(headers) {
+        Ok(Some(session)) => send(shared.protocol.end(session, principal)),
+        Ok(None) => not_post(),
         Err(refusal) => send(refusal.reply()),
-        Ok([version, _, _, session]) => match text(session.as_ref()) {
-            Some(session) if !is_stateless(version.as_ref()) => send(shared.protocol.end(session, principal)),
-            _ => not_post(),
-        },
     }
+}
+
+/// The session that a client names, in a revision that has sessions.
+fn session(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let [version, ..] = negotiation::own(headers)?;
+    let named = headers.get(negotiation::SESSION).and_then(|session| session.to_str().ok());
+    Ok(named.filter(|_| !is_stateless(version.as_ref())))
 }
 
 /// Whether a client speaks a revision without sessions, in which a lost connection takes a
 /// request back (protocol.md H-16, H-17).
-fn is_stateless(version: Option<&HeaderValue>) -> bool {
+pub(super) fn is_stateless(version: Option<&HeaderValue>) -> bool {
     text(version).map(str::trim).and_then(Revision::parse).is_some_and(Revision::is_stateless)
 }
 
@@ -229,9 +297,15 @@ fn text(value: Option<&HeaderValue>) -> Option<&str> {
 
 /// The caller's headers without the keys of this server.
 #[derive(Clone)]
-struct OwnHeaders {
+pub(super) struct OwnHeaders {
     all: HeaderMap,
     shared: Arc<Shared>,
+}
+
+impl OwnHeaders {
+    pub(super) fn new(all: HeaderMap, shared: &Arc<Shared>) -> Self {
+        Self { all, shared: Arc::clone(shared) }
+    }
 }
 
 impl CallerHeaders for OwnHeaders {
@@ -251,7 +325,7 @@ fn presented<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     headers.contains_key(name).then(|| only(headers, name).unwrap_or_default())
 }
 
-fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
+pub(super) fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let name = header::AUTHORIZATION.as_str();
     let presented = Presented {
         authorization: presented(headers, name),
@@ -263,14 +337,14 @@ fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<
     }
 }
 
-/// No streams are opened yet, so GET has no meaning (protocol.md S-09).
+/// The endpoint has no such method here; clients look no further (protocol.md S-09, H-16).
 fn not_post() -> Response<Body> {
     let mut response = send(Refusal::transport(Status::MethodNotAllowed, "This endpoint takes POST").reply());
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response
 }
 
-async fn read(body: &mut Body, headers: &HeaderMap) -> Result<Bytes, Refusal> {
+pub(super) async fn read(body: &mut Body, headers: &HeaderMap) -> Result<Bytes, Refusal> {
     let too_large =
         || Refusal::transport(Status::PayloadTooLarge, format!("The body is larger than {} MiB", BODY_MAX >> 20));
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -298,6 +372,13 @@ fn suspicious(reason: Suspicious) -> Response<Body> {
         ),
     };
     send(refusal.reply())
+}
+
+/// A message was taken, and is answered elsewhere if at all.
+pub(super) fn accepted() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
 }
 
 pub(super) fn send(reply: Reply) -> Response<Body> {

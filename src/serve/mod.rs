@@ -2,6 +2,7 @@
 //! HTTP statuses and knows the server crates.
 
 mod challenge;
+mod channels;
 mod connection;
 mod cors;
 mod events;
@@ -13,6 +14,7 @@ mod payload;
 mod peers;
 mod readiness;
 mod refusals;
+mod stdio;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault};
+
+pub use stdio::Stdio;
 
 use connection::Limits;
 use guard::Guard;

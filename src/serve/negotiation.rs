@@ -16,6 +16,16 @@ const OWN: [(HeaderName, &str); 4] = [
 
 /// Holds `Content-Type` and `Accept` against JSON.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+    is_json(headers)?;
+    if accepts_json(headers) {
+        Ok(())
+    } else {
+        Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
+    }
+}
+
+/// Holds `Content-Type` against JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let content = single(headers, &header::CONTENT_TYPE).map_err(|()| {
         Refusal::transport(Status::BadRequest, "Content-Type must come once at most, in visible ASCII characters")
     })?;
@@ -23,11 +33,17 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     if !content.is_some_and(|content| media(content).eq_ignore_ascii_case("application/json")) {
         return Err(Refusal::transport(Status::UnsupportedMediaType, "Content-Type must be application/json"));
     }
-    if accepts_json(headers) {
-        Ok(())
-    } else {
-        Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
-    }
+    Ok(())
+}
+
+/// Whether an event stream can be sent: it is named, or nothing else is.
+pub(super) fn may_stream(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let mut parts = lines.flat_map(|line| line.split(',')).filter(|part| !part.trim().is_empty()).peekable();
+    parts.peek().is_none()
+        || parts.any(|part| {
+            !excluded(part) && ["text/event-stream", "text/*", "*/*"].contains(&&*media(part).to_ascii_lowercase())
+        })
 }
 
 /// What a client takes besides JSON. One that does not say it takes streams is not sent any: it

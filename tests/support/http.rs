@@ -56,6 +56,12 @@ impl Post {
     }
 
     pub(crate) async fn send(self, address: SocketAddr) -> Response {
+        let bytes = self.header("connection", "close").bytes(address);
+        raw(address, &bytes).await
+    }
+
+    /// The request as it goes over the wire.
+    pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
         let mut text = format!("{}\r\n", self.head);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             write!(text, "host: {address}\r\n").expect("memory");
@@ -63,10 +69,10 @@ impl Post {
         for (name, value) in &self.headers {
             write!(text, "{name}: {value}\r\n").expect("memory");
         }
-        write!(text, "content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()).expect("memory");
+        write!(text, "content-length: {}\r\n\r\n", self.body.len()).expect("memory");
         let mut bytes = text.into_bytes();
         bytes.extend_from_slice(&self.body);
-        raw(address, &bytes).await
+        bytes
     }
 }
 
@@ -84,7 +90,7 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
     parse(&String::from_utf8_lossy(&answer))
 }
 
-fn parse(text: &str) -> Response {
+pub(super) fn parse(text: &str) -> Response {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());

@@ -2,11 +2,13 @@
 //! client that sends exactly the bytes it is told to.
 
 mod bridge;
+mod events;
 mod http;
 mod scripted;
 mod upstream;
 
 pub(crate) use bridge::{Served, call_message, initialize_message, serve};
+pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
 pub(crate) use scripted::{Scripted, stand_in};
 pub(crate) use upstream::{Upstream, upstream};

@@ -1,0 +1,160 @@
+//! Floor 7. Streams that stay open: the GET stream of a session, and `subscriptions/listen`
+//! (protocol.md S-09 to S-11, U-05, U-06).
+
+use futures_util::future::FutureExt;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use super::{
+    Content, Messages, Payload, Principal, Refusal, Reply, Revision, Server, Status,
+    dispatch::{Answer, Context, Way},
+    headers::trimmed,
+    hub::{Hub, Listed, Listener, Listening, Owner, tag},
+    messages::WAITING,
+    outlet::notification,
+    printing,
+    wire::Request,
+};
+
+impl Server {
+    /// Opens the stream of a session, on which it is told what changes. A server whose lists
+    /// never change has nothing to say there.
+    #[must_use]
+    pub fn listen(&self, bridge: Option<&str>, session: &str, principal: &Principal) -> Reply {
+        let Some(session) = self.sessions.find(trimmed(session), principal) else {
+            return Refusal::no_session().reply();
+        };
+        let live = self.live.load();
+        if live.surface.endpoint(bridge).is_none() {
+            return Refusal::no_bridge(bridge.unwrap_or_default()).reply();
+        }
+        let (to, coming) = mpsc::channel(WAITING);
+        let owner = Owner::Session(session.key);
+        let listener = Listener { bridge: bridge.map(str::to_owned), owner, wants: Listed::ALL.to_vec(), to };
+        let place = live.surface.changes().then(|| self.hub.enter(listener)).flatten();
+        match place {
+            Some(place) => {
+                let messages = Messages::new(Vec::new(), coming, None).with(place);
+                Reply { content: Content::Messages(messages), ..Reply::ok(Payload::default()) }
+            }
+            // Clients take this for a server without such streams, and ask no more.
+            None => Refusal::transport(Status::MethodNotAllowed, "There is no stream to open here").reply(),
+        }
+    }
+}
+
+/// Answers `subscriptions/listen`.
+pub(super) async fn subscribe<H>(
+    context: &Context<'_, H>,
+    request: &Request<'_>,
+    revision: Revision,
+) -> Result<Answer, Refusal> {
+    if !context.live.surface.changes() {
+        return Err(Refusal::no_method(&request.method, revision));
+    }
+    let wants = wanted(context, request)?;
+    let id = request.id;
+    let (to, coming) = match context.way {
+        Way::Channel(to) => (to.clone(), None),
+        Way::Stream => {
+            let (to, coming) = mpsc::channel(WAITING);
+            (to, Some(coming))
+        }
+        Way::Document => {
+            let words = "Accept must include text/event-stream to listen";
+            return Err(Refusal::transport(Status::NotAcceptable, words));
+        }
+    };
+    let listener = Listener {
+        bridge: context.bridge.map(str::to_owned),
+        owner: Owner::Request(id.into()),
+        wants: wants.clone(),
+        to: to.clone(),
+    };
+    let place = enter(&context.server.hub, listener)?;
+    let acknowledged = acknowledgement(id, &wants);
+    let ending = context.server.ending.clone();
+    let Some(coming) = coming else {
+        return Ok(on_channel(context, request, acknowledged, place).await);
+    };
+    let last = ended(id, context.endpoint.identity());
+    let last = async move {
+        ending.cancelled().await;
+        Some(last)
+    };
+    Ok(Answer::Messages(Messages::new(vec![acknowledged], coming, Some(last.boxed())).with(place)))
+}
+
+fn enter(hub: &Hub, listener: Listener) -> Result<Listening, Refusal> {
+    hub.enter(listener).ok_or_else(|| Refusal::crowded("Too many clients listen; try again later"))
+}
+
+/// Listens where everything goes through one channel, until the client takes the request back.
+async fn on_channel<H>(
+    context: &Context<'_, H>,
+    request: &Request<'_>,
+    acknowledged: Payload,
+    place: Listening,
+) -> Answer {
+    let Way::Channel(to) = context.way else { return Answer::Withdrawn };
+    let id = request.id;
+    // Who has gone is told nothing.
+    let _ = to.send(acknowledged).await;
+    let taken_back = async {
+        match context.ticket(request, Revision::V2026_07_28) {
+            Some(ticket) => ticket.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    let is_over = tokio::select! {
+        () = taken_back => false,
+        () = to.closed() => false,
+        () = context.server.ending.cancelled() => true,
+    };
+    drop(place);
+    if !is_over {
+        return Answer::Withdrawn;
+    }
+    // protocol.md D-04: the server says so when it is the one that ends.
+    let id_value: Value = serde_json::from_str(id).unwrap_or(Value::Null);
+    let params = json!({ "requestId": id_value, "reason": "The server stops." });
+    let _ = to.send(notification("notifications/cancelled", &params)).await;
+    Answer::Message(ended(id, context.endpoint.identity()))
+}
+
+/// What a client wants to know, of what there is to know.
+fn wanted<H>(context: &Context<'_, H>, request: &Request<'_>) -> Result<Vec<Listed>, Refusal> {
+    let malformed = || Refusal::params("params.notifications must be an object of booleans");
+    let asked = request.params.notifications.ok_or_else(malformed)?;
+    let asked: Map<String, Value> = serde_json::from_str(asked.get()).map_err(|_| malformed())?;
+    let mut wants = Vec::new();
+    for listed in Listed::ALL {
+        match asked.get(listed.member()) {
+            Some(Value::Bool(true)) if context.endpoint.offers(listed) => wants.push(listed),
+            None | Some(Value::Bool(_) | Value::Null) => {}
+            Some(_) => return Err(malformed()),
+        }
+    }
+    Ok(wants)
+}
+
+/// The first message: what the client will be told (protocol.md U-05).
+fn acknowledgement(id: &str, wants: &[Listed]) -> Payload {
+    let honoured: Map<String, Value> = wants.iter().map(|listed| (listed.member().to_owned(), json!(true))).collect();
+    notification("notifications/subscriptions/acknowledged", &json!({ "notifications": honoured, "_meta": tag(id) }))
+}
+
+/// The last message: the server ends (protocol.md U-06).
+fn ended(id: &str, identity: &[u8]) -> Payload {
+    let mut meta = tag(id);
+    // The member that names the server stands ready as `,"_meta":{…}`.
+    let named = identity.strip_prefix(b",").map(|member| [b"{", member, b"}"].concat());
+    let named = named.and_then(|named| serde_json::from_slice::<Value>(&named).ok());
+    if let (Some(meta), Some(named)) = (meta.as_object_mut(), named.as_ref().and_then(|it| it["_meta"].as_object())) {
+        meta.extend(named.clone());
+    }
+    let mut out = printing::begin(id, 256);
+    out.extend_from_slice(json!({ "resultType": "complete", "_meta": meta }).to_string().as_bytes());
+    out.push(b'}');
+    out.into()
+}
