@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod access;
+mod caching;
 mod check_fixtures;
 mod cli;
 mod examples;
@@ -13,6 +14,7 @@ mod hostile;
 mod keys;
 mod one_language;
 mod replies;
+mod resilience;
 mod rest;
 mod rest_requests;
 mod rmcp_client;

@@ -59,8 +59,8 @@ pub struct Operation {
     /// `status` and `body`, which is the answer where it is JSON.
     #[serde(default)]
     pub errors: IndexMap<String, String>,
-    /// The header that makes a repeated request harmless.
-    #[schemars(extend("x-not-yet" = true))]
+    /// The header that makes a repeated request harmless: the API does what it has seen under a key only once.
+    /// Every call has a key of its own, and all its attempts have the same.
     pub idempotency_key: Option<String>,
     /// How further pages are found.
     #[schemars(extend("x-not-yet" = true))]

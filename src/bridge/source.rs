@@ -47,18 +47,18 @@ pub struct RestSpec {
     pub timeout: Option<Duration>,
     /// How long connecting may take. Default: `3s`.
     pub connect_timeout: Option<Duration>,
-    /// When a request is tried again.
-    #[schemars(extend("x-not-yet" = true))]
+    /// When a request is tried again. Without it, none is.
     pub retry: Option<Retry>,
+    /// When a source that fails again and again is left alone.
+    pub breaker: Option<Breaker>,
     /// Which redirects are followed. Default: `none`.
     pub redirects: Option<Redirects>,
     /// How big an answer may be, after decompression. Default: `2MiB`.
     pub max_response: Option<ByteSize>,
-    /// How many requests may be under way at once. Default: 64.
+    /// How many requests may be under way at once; others wait for a place. Default: 1024.
     #[schemars(range(min = 1, max = 10_000))]
     pub concurrency: Option<u32>,
-    /// How many requests may be sent in a time.
-    #[schemars(extend("x-not-yet" = true))]
+    /// How many requests may be sent in any stretch of a time. Others wait, as far as the time of their call reaches.
     pub rate_limit: Option<Rate>,
     /// Certificates of the connection.
     #[schemars(extend("x-not-yet" = true))]
@@ -166,18 +166,33 @@ pub struct Passthrough {
     pub to: Option<String>,
 }
 
-/// When a request is tried again.
+/// When a request is tried again: after pauses that grow, or as long as the answer asks for, within the time of
+/// the call. A request that changes something and has no `idempotency_key` is tried again only when none of it
+/// was sent, or when its method is listed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
-    /// How many attempts there are altogether.
+    /// How many attempts there are altogether. Default: 3.
+    #[schemars(range(min = 1, max = 10))]
     pub attempts: Option<u32>,
-    /// After what: `connect` and statuses.
+    /// After what: `connect` (no connection, or one that closed without an answer) and error statuses such as `503`
+    /// or `5xx`. Default: `[connect, 429, 502, 503, 504]`.
     #[serde(default)]
     pub on: Vec<Value>,
-    /// For which methods.
+    /// The methods that may reach the API twice, of GET, HEAD, PUT and DELETE. Default: `[GET, HEAD]`.
     #[serde(default)]
     pub methods: Vec<String>,
+}
+
+/// When a source that fails again and again is left alone.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// After how many failures in a row: no connection, no answer in time, or status 502, 503 or 504. Default: 10.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub failures: Option<u32>,
+    /// For how long; then one call finds out whether it is well again. Default: `10s`.
+    pub pause: Option<Duration>,
 }
 
 /// Which redirects are followed.

@@ -47,13 +47,13 @@ pub struct Tool {
     /// How often one caller may call it.
     #[schemars(extend("x-not-yet" = true))]
     pub rate_limit: Option<Rate>,
-    /// How many calls may be under way at once.
-    #[schemars(extend("x-not-yet" = true))]
+    /// How many calls of this tool may be under way at once. Others wait for a place, for half of their time.
+    #[schemars(range(min = 1, max = 10_000))]
     pub concurrency: Option<u32>,
     /// How long a call may take, in the place of the source's time.
     pub timeout: Option<Duration>,
-    /// How long a result is kept for the same arguments.
-    #[schemars(extend("x-not-yet" = true))]
+    /// How long a result is kept for calls with the same arguments; where anything of the caller reaches a source, for
+    /// the same caller alone. Errors are never kept. Only for tools that change nothing.
     pub cache: Option<Duration>,
     /// A question to the person before the tool runs.
     #[schemars(extend("x-not-yet" = true))]

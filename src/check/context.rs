@@ -18,6 +18,7 @@ pub(super) struct Context<'a> {
     diagnostics: &'a mut Diagnostics,
     vault: &'a mut Vault,
     needs: Vec<CallerPart>,
+    names_caller: bool,
 }
 
 impl<'a> Context<'a> {
@@ -27,7 +28,7 @@ impl<'a> Context<'a> {
         root: &'a Node,
         (diagnostics, vault): (&'a mut Diagnostics, &'a mut Vault),
     ) -> Self {
-        Self { files, variables, root, diagnostics, vault, needs: Vec::new() }
+        Self { files, variables, root, diagnostics, vault, needs: Vec::new(), names_caller: false }
     }
 
     /// The content of a file beside the bridge file.
@@ -123,6 +124,16 @@ impl<'a> Context<'a> {
         if !self.needs.contains(&part) {
             self.needs.push(part);
         }
+    }
+
+    /// Notes that something of the caller reaches a source or the result.
+    pub(super) const fn name_caller(&mut self) {
+        self.names_caller = true;
+    }
+
+    /// Whether that was noted since it was asked last.
+    pub(super) fn takes_caller(&mut self) -> bool {
+        std::mem::take(&mut self.names_caller)
     }
 
     /// What was noted since the last time.

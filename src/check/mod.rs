@@ -7,6 +7,7 @@ mod access;
 mod admission;
 mod ask;
 mod body;
+mod care;
 mod connected;
 mod context;
 mod data;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    body,
+    body, care,
     context::Context,
     parameters,
     params::{Params, Presence},
@@ -74,8 +74,10 @@ pub(super) fn build(
         Some(Parsing::As(WrittenParse::Text)) => Parse::Text,
         _ => Parse::Auto,
     };
-    let (source, path) = (source?.id, path?);
-    Some(Request { source, method, path, query, headers, cookies, body, parse, success, errors, placed })
+    let (source, path) = (source?, path?);
+    let care = care::build(operation, method, source.retry.as_ref(), at, context);
+    let source = source.id;
+    Some(Request { source, method, path, query, headers, cookies, body, parse, success, errors, placed, care })
 }
 
 fn method_of(operation: &RestOperation) -> Option<(Method, &'static str, &str)> {
@@ -223,7 +225,7 @@ fn not_a_status(text: &str, span: Span) -> Diagnostic {
     fault.help("write a status such as `404` or a class such as `5xx`")
 }
 
-fn status(text: &str) -> Option<StatusRange> {
+pub(super) fn status(text: &str) -> Option<StatusRange> {
     let class = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX"));
     if let Some(class) = class {
         let class = class.parse::<u16>().ok().filter(|class| (1..=5).contains(class))?;

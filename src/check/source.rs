@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet, path::Path, time::Duration};
 use indexmap::IndexMap;
 use url::Url;
 
-use super::context::Context;
+use super::{care, context::Context};
 use crate::{
     bridge,
     diag::{Code, Diagnostic},
@@ -20,7 +20,8 @@ const LONGEST_CALL: Duration = Duration::from_secs(55);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_RESPONSE: usize = 2 << 20;
-const CONCURRENCY: usize = 64;
+/// The cap protects this process; how much an API bears, only its author knows.
+const CONCURRENCY: usize = 1024;
 const MAX_ROWS: usize = 200;
 const SQLITE_URL: &str = "write `sqlite:` and the path of the file, relative to this one: `sqlite:shop.db`";
 const POOL: Pool = Pool { max: 8, idle: Duration::from_mins(10), acquire_timeout: Duration::from_secs(3) };
@@ -65,6 +66,10 @@ pub(super) struct Known {
     pub(super) writable: bool,
     /// The caller's header that is passed on.
     pub(super) passthrough: Option<String>,
+    /// Whether what is known of the caller reaches the source with every call.
+    pub(super) knows_caller: bool,
+    /// When requests are repeated.
+    pub(super) retry: Option<care::Policy>,
 }
 
 impl Sources {
@@ -137,6 +142,11 @@ impl Sources {
         }
     }
 
+    /// The source that an id stands for.
+    pub(super) fn by_id(&self, id: SourceId) -> Option<&Known> {
+        self.known.values().find(|source| source.id == id)
+    }
+
     /// Sources that pass the caller's header on, each with its name.
     pub(super) fn passing(&self) -> impl Iterator<Item = (&str, &str)> {
         self.known.iter().filter_map(|(name, source)| Some((name.as_str(), source.passthrough.as_deref()?)))
@@ -176,7 +186,16 @@ pub(super) fn build(
         let Some(kind) = built else { continue };
         faulty.remove(name);
         let id = SourceId(all.len());
-        known.insert(name.clone(), describe(id, &kind));
+        let retry = match &source.rest {
+            Some(bridge::RestSource::Spec(spec)) => spec.retry.as_ref(),
+            Some(bridge::RestSource::Url(_)) | None => None,
+        };
+        let retry = retry.map(|retry| care::policy(retry, &at.at("rest").at("retry"), context));
+        let knows_caller = match &source.sql {
+            Some(bridge::SqlSource::Spec(spec)) => !spec.session.is_empty(),
+            Some(bridge::SqlSource::Url(_)) | None => false,
+        };
+        known.insert(name.clone(), Known { knows_caller, retry, ..describe(id, &kind) });
         all.push(Source { name: name.clone(), bridge, kind });
     }
     let prefix = file.prefix.clone().unwrap_or_default();
@@ -205,6 +224,8 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
                 Auth::Passthrough { from, .. } => Some(from.clone()),
                 _ => None,
             },
+            knows_caller: false,
+            retry: None,
         },
         SourceKind::Sql(sql) => Known {
             id,
@@ -215,6 +236,8 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
             max_rows: sql.max_rows,
             writable: !sql.read_only,
             passthrough: None,
+            knows_caller: false,
+            retry: None,
         },
     }
 }
@@ -255,6 +278,7 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
         connect_timeout: spec.and_then(|spec| spec.connect_timeout).map_or(CONNECT_TIMEOUT, |it| it.0),
         max_response: spec.and_then(|spec| spec.max_response).map_or(MAX_RESPONSE, |it| it.0),
         concurrency: spec.and_then(|spec| spec.concurrency).map_or(CONCURRENCY, |it| it as usize),
+        bounds: spec.map(|spec| care::bounds(spec, at, context)).unwrap_or_default(),
     })
 }
 
@@ -268,7 +292,7 @@ pub(super) fn call_timeout(time: Duration, at: &Pointer, context: &mut Context<'
     }
 }
 
-fn more_than_nothing(time: Duration, at: &Pointer, context: &mut Context<'_>) {
+pub(super) fn more_than_nothing(time: Duration, at: &Pointer, context: &mut Context<'_>) {
     if time.is_zero() {
         let name = at.steps().last().map_or("", String::as_str);
         context.fault(Code::NotAccepted, at, format!("`{name}` must be more than 0"));

@@ -175,7 +175,10 @@ fn variables(named: &[Variable], stage: Stage, params: &Params, at: &Pointer, co
     for variable in named {
         let Some((first, rest)) = variable.path.split_first() else { continue };
         let known: Vec<String> = match first.as_str() {
-            "caller" => CallerPart::NAMES.map(spelled).to_vec(),
+            "caller" => {
+                context.name_caller();
+                CallerPart::NAMES.map(spelled).to_vec()
+            }
             "request" => vec!["request.id".into()],
             "steps" => {
                 super::steps::name_is_known(variable, params.place.as_ref(), at, context);

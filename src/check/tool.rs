@@ -1,7 +1,7 @@
 //! Floor 4. Tools: arguments, operation, output and hints put together.
 
 use super::{
-    admission,
+    admission, care,
     context::Context,
     output, output_schema,
     params::{self, Params},
@@ -46,6 +46,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     let params = params::build(written, &at, context);
     let admission = admission::build(written, &at, context);
     context.take_needs();
+    context.takes_caller();
     let (operation, stage, natural) = operation(written, &params, sources, &at, context);
     let needs = context.take_needs();
     // The output of a tool with steps stands behind them all.
@@ -63,6 +64,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
         source::call_timeout(timeout.0, &at.at("timeout"), context);
     }
     let timeout = written.timeout.map_or(natural, |it| it.0);
+    let cache = care::caching(written, &operation, sources, &at, context);
     let output_schema = schema_of(&operation, written, &output);
     Some(Tool {
         name: format!("{}{name}", sources.prefix),
@@ -81,6 +83,8 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
         output_schema,
         annotations,
         timeout,
+        concurrency: written.concurrency.map(|most| most as usize),
+        cache,
     })
 }
 

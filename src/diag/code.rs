@@ -134,6 +134,11 @@ codes! {
     /// A part of a multipart body that cannot be made.
     Part = "MB0513",
 
+    /// A request that cannot be tried again so.
+    Retry = "MB0540",
+    /// A key against repetition that cannot be sent.
+    IdempotencyKey = "MB0541",
+
     /// A placeholder without a param.
     SqlPlaceholder = "MB0601",
     /// A placeholder of the engine in the place of `:name`.
@@ -213,6 +218,8 @@ codes! {
     StepKey = "MB0952",
     /// A loop that cannot be run.
     StepLoop = "MB0953",
+    /// Results that cannot be kept.
+    Cache = "MB0954",
 }
 
 #[cfg(test)]

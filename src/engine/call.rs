@@ -1,11 +1,13 @@
 //! Floor 6. One call: arguments, then the source under a deadline, then the shape.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use http::HeaderValue;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, reply,
+    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, reply,
     scope::{CallScope, Known},
     shape,
 };
@@ -51,21 +53,38 @@ pub async fn call(generation: &Generation, call: &Call<'_>) -> Outcome {
 async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallError> {
     let mut arguments = call.tool.arguments.read(call.arguments)?;
     bind_identity(call, &mut arguments)?;
-    let world = World { generation, call, deadline: Instant::now() + call.tool.timeout };
+    match generation.cache(call.tool) {
+        None => perform(generation, call, &arguments).await,
+        Some(cache) => Box::pin(cache.call(call, &arguments, perform(generation, call, &arguments))).await,
+    }
+}
+
+/// Does what the tool does, with arguments that are checked and complete.
+async fn perform(
+    generation: &Generation,
+    call: &Call<'_>,
+    arguments: &Map<String, Value>,
+) -> Result<Outcome, CallError> {
+    let deadline = Instant::now() + call.tool.timeout;
+    let _place = match call.tool.concurrency {
+        Some(_) => generation.places().enter(call.tool, deadline).await?,
+        None => None,
+    };
+    let world = World { generation, call, deadline, told: AtomicU32::new(0) };
     match &call.tool.operation {
         Operation::Rest(request) => {
-            let scope = scope(call, &arguments, &request.placed);
+            let scope = scope(call, arguments, &request.placed);
             let answer = world.rest(request, &scope).await?;
             shape::rest(&call.tool.output, answer, &scope)
         }
         Operation::Sql(query) => {
-            let scope = scope(call, &arguments, &[]);
+            let scope = scope(call, arguments, &[]);
             let answer = world.sql(query, &scope).await?;
             shape::sql(query, &call.tool.output, &answer, &scope)
         }
         // Its future is as large as all it may do: the others do not carry it along.
-        Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, &arguments)).await,
-        Operation::Reply(reply) => reply::give(reply, &scope(call, &arguments, &[]), call.peer).await,
+        Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, arguments)).await,
+        Operation::Reply(reply) => reply::give(reply, &scope(call, arguments, &[]), call.peer).await,
     }
 }
 
@@ -79,9 +98,20 @@ pub(super) struct World<'a> {
     pub(super) generation: &'a Generation,
     pub(super) call: &'a Call<'a>,
     pub(super) deadline: Instant,
+    /// How often the client was told what is waited for.
+    pub(super) told: AtomicU32,
 }
 
 impl World<'_> {
+    /// Tells the client what is waited for. Steps count their progress themselves.
+    fn tell(&self, message: &str) {
+        if matches!(self.call.tool.operation, Operation::Steps(_)) {
+            return;
+        }
+        let value = f64::from(self.told.fetch_add(1, Ordering::Relaxed) + 1);
+        self.call.peer.progress(&Progress { value, total: None, message: Some(message.to_owned()) });
+    }
+
     /// Sends a request. An answer whose status is an error is one here too.
     pub(super) async fn rest(&self, request: &Request, scope: &CallScope<'_>) -> Result<Answer, CallError> {
         let Some(Upstream::Rest(upstream)) = self.generation.upstream(request.source) else {
@@ -89,7 +119,8 @@ impl World<'_> {
         };
         let headers = self.call.headers;
         let credential = |name: &str| headers.get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
-        let sent = RestCall { scope, credential: &credential, deadline: self.deadline };
+        let tell = |message: &str| self.tell(message);
+        let sent = RestCall { scope, credential: &credential, deadline: self.deadline, tell: &tell };
         let answer = upstream.send(request, &sent).await?;
         match refused(request, &answer, scope)? {
             Some(error) => Err(error),

@@ -55,7 +55,7 @@ impl ErrorClass {
 }
 
 /// A call that failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CallError {
     class: ErrorClass,
     public: Cow<'static, str>,

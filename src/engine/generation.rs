@@ -1,8 +1,12 @@
 //! Floor 6. A plan with its connected sources: what a call runs against, as a whole.
 
+use super::{
+    cache::{Cache, Caches},
+    places::Places,
+};
 use crate::{
     check,
-    plan::{Plan, SourceId},
+    plan::{Plan, SourceId, Tool},
     secret::Vault,
     upstream::{Readiness, Upstream, UpstreamError, Upstreams},
 };
@@ -12,6 +16,8 @@ use crate::{
 pub struct Generation {
     plan: Plan,
     upstreams: Upstreams,
+    places: Places,
+    caches: Caches,
 }
 
 impl Generation {
@@ -24,7 +30,19 @@ impl Generation {
         let upstreams = Upstreams::connect(&plan, vault)?;
         let catalog = upstreams.catalog(&plan).await;
         check::apply_catalog(&mut plan, &catalog);
-        Ok(Self { plan, upstreams })
+        let places = Places::new(&plan);
+        let caches = Caches::new(&plan);
+        Ok(Self { plan, upstreams, places, caches })
+    }
+
+    /// What is kept of the tool's results, where it has a cache.
+    pub(super) fn cache(&self, tool: &Tool) -> Option<&Cache> {
+        self.caches.of(tool)
+    }
+
+    /// The places of tools that have a cap.
+    pub(super) const fn places(&self) -> &Places {
+        &self.places
     }
 
     /// What is served.

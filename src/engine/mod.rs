@@ -1,5 +1,6 @@
 //! Floor 6. One call, end to end: arguments, source, result. Knows no wire and no HTTP server.
 
+mod cache;
 mod call;
 mod cut;
 mod error;
@@ -7,6 +8,7 @@ mod generation;
 mod instructions;
 mod outcome;
 mod peer;
+mod places;
 mod principal;
 mod render;
 mod reply;

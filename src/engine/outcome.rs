@@ -8,7 +8,7 @@ use super::{CallError, ErrorClass, Question};
 use crate::plan::{LinkAbout, Media};
 
 /// The result of one call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outcome {
     /// What the model reads.
     pub body: Body,
@@ -17,7 +17,7 @@ pub struct Outcome {
 }
 
 /// What the model reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Body {
     /// Text as it is.
     Text(String),

@@ -2,6 +2,7 @@
 //! Built only by `check`; read by everyone above. Holds no handle and no secret value.
 
 mod admission;
+mod care;
 mod output;
 mod query;
 mod reply;
@@ -13,6 +14,7 @@ pub mod steps;
 mod tool;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
+pub use care::{Bounds, Breaker, Caching, Care, Retry, Sharing};
 pub use output::{Output, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{

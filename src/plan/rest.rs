@@ -4,7 +4,7 @@ mod body;
 
 pub use body::{Body, Effect, Encoding, Form, Graphql, Parameter, Part, Separator, Style};
 
-use super::SourceId;
+use super::{Care, SourceId};
 use crate::template::{Text, Tree};
 
 /// One request.
@@ -32,6 +32,8 @@ pub struct Request {
     pub errors: Vec<(StatusRange, Text)>,
     /// Params that `args` leaves out, because they are placed elsewhere or hidden.
     pub placed: Vec<String>,
+    /// When it is sent again.
+    pub care: Care,
 }
 
 impl Request {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use url::Url;
 
-use super::BridgeId;
+use super::{Bounds, BridgeId};
 use crate::secret::SecretId;
 
 /// One REST base or database.
@@ -46,6 +46,8 @@ pub struct RestSource {
     pub max_response: usize,
     /// Requests under way at once at most.
     pub concurrency: usize,
+    /// How often it is asked, and when it is left alone.
+    pub bounds: Bounds,
 }
 
 /// How requests to a source are signed.

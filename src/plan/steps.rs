@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Output, Query, rest, sql};
+use super::{Output, Query, SourceId, rest, sql};
 use crate::{
     select::Path,
     template::{Text, Tree},
@@ -51,6 +51,15 @@ pub enum Call {
 }
 
 impl Call {
+    /// The source it works on.
+    #[must_use]
+    pub fn source(&self) -> SourceId {
+        match self {
+            Self::Rest(request) => request.source,
+            Self::Sql(query) => query.source,
+        }
+    }
+
     /// Whether it may change something.
     #[must_use]
     pub fn writes(&self) -> bool {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Admission, Bound, BridgeId, CallerPart, Output, Query, QuestionKind, Reply, rest, sql, steps::Steps};
+use super::{
+    Admission, Bound, BridgeId, Caching, CallerPart, Output, Query, QuestionKind, Reply, SourceId, rest, sql,
+    steps::Steps,
+};
 use crate::schema::Arguments;
 
 /// One tool.
@@ -42,6 +45,10 @@ pub struct Tool {
     pub annotations: Annotations,
     /// How long a call may take.
     pub timeout: Duration,
+    /// How many calls may be under way at once.
+    pub concurrency: Option<usize>,
+    /// How long its results are kept.
+    pub cache: Option<Caching>,
 }
 
 impl Tool {
@@ -50,7 +57,9 @@ impl Tool {
     #[must_use]
     pub fn speaks(&self) -> bool {
         match &self.operation {
-            Operation::Rest(_) | Operation::Sql(_) => false,
+            // Whoever waits for another attempt is told so.
+            Operation::Rest(request) => request.care.retry.is_some(),
+            Operation::Sql(_) => false,
             Operation::Steps(_) => true,
             Operation::Reply(reply) => reply.speaks(),
         }
@@ -68,12 +77,7 @@ impl Tool {
     /// Whether the tool may change something, by what it does and not by what its hints say.
     #[must_use]
     pub fn writes(&self) -> bool {
-        match &self.operation {
-            Operation::Rest(request) => !request.reads(),
-            Operation::Sql(query) => query.access == sql::Access::Write,
-            Operation::Steps(steps) => steps.all.iter().any(|step| step.call.writes()),
-            Operation::Reply(_) => false,
-        }
+        self.operation.writes()
     }
 }
 
@@ -88,6 +92,30 @@ pub enum Operation {
     Steps(Box<Steps>),
     /// A fixed answer.
     Reply(Box<Reply>),
+}
+
+impl Operation {
+    /// Whether it may change something.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Rest(request) => !request.reads(),
+            Self::Sql(query) => query.access == sql::Access::Write,
+            Self::Steps(steps) => steps.all.iter().any(|step| step.call.writes()),
+            Self::Reply(_) => false,
+        }
+    }
+
+    /// The sources it works on.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceId> {
+        match self {
+            Self::Rest(request) => vec![request.source],
+            Self::Sql(query) => vec![query.source],
+            Self::Steps(steps) => steps.all.iter().map(|step| step.call.source()).collect(),
+            Self::Reply(_) => Vec::new(),
+        }
+    }
 }
 
 /// Hints for the client about what a tool may do (protocol.md T-15).

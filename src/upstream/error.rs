@@ -32,13 +32,14 @@ pub struct UpstreamError {
     class: FailureClass,
     public: Cow<'static, str>,
     cause: Option<String>,
+    unsent: bool,
 }
 
 impl UpstreamError {
     /// A failure with the sentence that the model is told.
     #[must_use]
     pub fn new(class: FailureClass, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { class, public: public.into(), cause: None }
+        Self { class, public: public.into(), cause: None, unsent: false }
     }
 
     /// Adds the cause, for the log only. Strip addresses and values before.
@@ -46,6 +47,19 @@ impl UpstreamError {
     pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
+    }
+
+    /// Says that nothing of the request reached the source.
+    #[must_use]
+    pub const fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    /// Whether nothing of the request reached the source.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        self.unsent
     }
 
     /// What kind of failure it is.

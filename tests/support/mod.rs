@@ -10,7 +10,7 @@ mod upstream;
 pub(crate) use bridge::{Served, call_message, initialize_message, serve};
 pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
-pub(crate) use scripted::{Scripted, stand_in};
+pub(crate) use scripted::{Scripted, StandIn, stand_in};
 pub(crate) use upstream::{Upstream, upstream};
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{Router, body::Body, extract::Request, http::Response};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::{
     spawn,
@@ -20,12 +20,24 @@ pub(crate) struct Scripted {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
+    /// Waits for a permit before it answers.
+    gate: Option<Arc<Semaphore>>,
 }
 
 impl Scripted {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self { status, headers, body: body.to_string() }
+        Self { status, headers, body: body.to_string(), gate: None }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn behind(mut self, gate: &Arc<Semaphore>) -> Self {
+        self.gate = Some(Arc::clone(gate));
+        self
     }
 }
 
@@ -65,6 +77,9 @@ where
         async move {
             let (seen, before) = note(&memory, request).await;
             let scripted = (script.lock().expect("no panic holds it"))(&seen, before);
+            if let Some(gate) = &scripted.gate {
+                gate.acquire().await.expect("the gate stays").forget();
+            }
             let mut response = Response::builder().status(scripted.status);
             for (name, value) in &scripted.headers {
                 response = response.header(name, value);

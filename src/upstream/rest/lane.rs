@@ -19,9 +19,6 @@ use crate::plan::RestSource;
 /// it, so that a request rarely meets a connection that is just being closed (rest.md §9.13).
 const POOL_IDLE: Duration = Duration::from_secs(55);
 
-/// Unused connections kept per source at most.
-const POOL_MAX_IDLE: usize = 64;
-
 /// How long a connection is silent before the kernel asks whether the other end still lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
@@ -40,6 +37,7 @@ pub(super) struct Deferred {
     client: OnceLock<reqwest::Client>,
     https_only: bool,
     connect_timeout: Duration,
+    max_idle: usize,
 }
 
 impl Deferred {
@@ -57,7 +55,7 @@ impl Deferred {
             .https_only(self.https_only)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_MAX_IDLE)
+            .pool_max_idle_per_host(self.max_idle)
             .tcp_nodelay(true)
             .http2_adaptive_window(true)
             .build()?;
@@ -77,6 +75,7 @@ impl Lane {
             client: OnceLock::new(),
             https_only: source.base.scheme() == "https",
             connect_timeout: source.connect_timeout,
+            max_idle: source.concurrency,
         }))
     }
 
@@ -88,7 +87,8 @@ impl Lane {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_MAX_IDLE)
+            // As many as there may be requests at once: a burst must not close what the next one needs.
+            .pool_max_idle_per_host(source.concurrency)
             // It cannot tell safe methods from others; `Stage::Unsent` can.
             .retry_canceled_requests(false)
             .build(connector);

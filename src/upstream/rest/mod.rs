@@ -3,19 +3,22 @@
 
 mod auth;
 mod body;
+mod breaker;
 mod explain;
 mod lane;
+mod pace;
 mod pairs;
 mod path;
 mod payload;
 mod request;
+mod retry;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use http::{HeaderValue, header::LOCATION};
+use http::{HeaderName, HeaderValue, header::LOCATION};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 pub use body::{Answer, Charset, ContentKind};
@@ -24,8 +27,11 @@ pub use explain::explain;
 use self::{
     auth::Signer,
     body::ReadFault,
+    breaker::Breaker,
     lane::{Fault, Lane, Reply, Stage},
-    request::Frame,
+    pace::Pace,
+    request::{Frame, Outgoing},
+    retry::Budget,
 };
 use super::{FailureClass, UpstreamError};
 use crate::{
@@ -41,6 +47,9 @@ pub struct RestUpstream {
     frame: Frame,
     permits: Semaphore,
     max_response: usize,
+    breaker: Breaker,
+    pace: Option<Pace>,
+    budget: Budget,
 }
 
 /// What one call brings along.
@@ -52,6 +61,22 @@ pub struct RestCall<'a> {
     pub credential: &'a (dyn Fn(&str) -> Option<HeaderValue> + Sync),
     /// When the call ends, whatever it is doing.
     pub deadline: Instant,
+    /// Is told what is waited for.
+    pub tell: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What one attempt of a call adds to its request.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extra<'a> {
+    header: Option<(&'a HeaderName, &'a HeaderValue)>,
+}
+
+impl Extra<'_> {
+    fn add_to(self, outgoing: &mut Outgoing) {
+        if let Some((name, value)) = self.header {
+            outgoing.headers.insert(name, value.clone());
+        }
+    }
 }
 
 impl RestUpstream {
@@ -68,24 +93,56 @@ impl RestUpstream {
         let signer = Signer::new(name, &source.auth, vault)?;
         let frame = Frame::new(name, source, signer)?;
         let permits = Semaphore::new(source.concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Self { name: name.to_owned(), lane, frame, permits, max_response: source.max_response })
+        let plan::Breaker { failures, pause } = source.bounds.breaker;
+        Ok(Self {
+            name: name.to_owned(),
+            lane,
+            frame,
+            permits,
+            max_response: source.max_response,
+            breaker: Breaker::new(failures, pause),
+            pace: source.bounds.rate.map(Pace::new),
+            budget: Budget::new(),
+        })
     }
 
-    /// Sends one request and reads the answer. Dropping the future closes the request.
+    /// Sends one request, again where that is safe and the author asks for it, and reads the answer.
+    /// Dropping the future closes the request.
     ///
     /// # Errors
     /// [`FailureClass::Arguments`] and [`FailureClass::Credential`] before anything is sent,
-    /// [`FailureClass::Busy`] while waiting for a place, [`FailureClass::Timeout`] at the deadline,
+    /// [`FailureClass::Busy`] while waiting for a place or for the source to be asked again, [`FailureClass::Timeout`] at the deadline,
     /// [`FailureClass::Unreachable`] without an answer, [`FailureClass::Refused`] for a redirect
     /// or a compression that was not asked for, [`FailureClass::TooLarge`] past the source's cap.
     /// An error status is an [`Answer`].
     pub async fn send(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Answer, UpstreamError> {
-        let built = self.frame.build(request, call)?;
+        if request.care.is_plain() {
+            return self.attempt(request, call, Extra::default()).await;
+        }
+        // Its future holds that of an attempt: calls without any care do not carry it along.
+        Box::pin(self.patiently(request, call)).await
+    }
+
+    /// Sends one request once.
+    async fn attempt(
+        &self,
+        request: &plan::rest::Request,
+        call: &RestCall<'_>,
+        extra: Extra<'_>,
+    ) -> Result<Answer, UpstreamError> {
+        let make = || {
+            let mut built = self.frame.build(request, call)?;
+            extra.add_to(&mut built);
+            Ok::<_, UpstreamError>(built)
+        };
+        let built = make()?;
+        let ticket = self.breaker.enter().map_err(|wait| self.left_alone(wait))?;
         let _permit = self.permit(call.deadline).await?;
+        self.keep_pace(call).await?;
         let exchange = async {
             let mut sent = self.lane.send(built).await;
             if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Unsent) && request.reads() {
-                sent = self.lane.send(self.frame.build(request, call)?).await;
+                sent = self.lane.send(make()?).await;
             }
             let reply = sent.map_err(|fault| self.broken(request, fault))?;
             self.refuse_redirect(&reply)?;
@@ -93,10 +150,39 @@ impl RestUpstream {
             let read = body::read(reply, request.parse, self.max_response).await;
             read.map_err(|fault| self.unread(request, fault))
         };
-        let answer = timeout_at(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)))?;
+        let result = timeout_at(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)));
+        match &result {
+            Ok(answer) if !matches!(answer.status, 502..=504) => ticket.fine(),
+            Err(error) if !matches!(error.class(), FailureClass::Unreachable | FailureClass::Timeout) => ticket.fine(),
+            Ok(_) | Err(_) => ticket.failed(),
+        }
+        let answer = result?;
         let (method, path, status) = (request.method.as_str(), &request.path.source, answer.status);
         tracing::debug!(source = %self.name, method, path, status, bytes = answer.body.len(), "a source answered");
         Ok(answer)
+    }
+
+    fn left_alone(&self, wait: Duration) -> UpstreamError {
+        let (most, seconds) = (self.breaker.most(), wait.as_secs_f64().ceil());
+        let times = if most == 1 { "once".to_owned() } else { format!("{most} times in a row") };
+        let what = format!("failed {times} and is left alone for {seconds} s; try again then");
+        self.failure(FailureClass::Busy, &what).unsent()
+    }
+
+    /// Waits for the next request to be permitted, where the source has a rate.
+    async fn keep_pace(&self, call: &RestCall<'_>) -> Result<(), UpstreamError> {
+        let Some(pace) = &self.pace else { return Ok(()) };
+        let now = Instant::now();
+        let turn = pace.place(now, call.deadline).map_err(|wait| {
+            let (count, per, seconds) = (pace.rate().count, pace.rate().per.as_secs(), wait.as_secs_f64().ceil());
+            let what = format!("may be asked {count} times in {per} s; the next call is possible in {seconds} s");
+            self.failure(FailureClass::Busy, &what).unsent()
+        })?;
+        if turn > now {
+            (call.tell)(&format!("`{}` is asked at its rate", self.name));
+            sleep_until(turn).await;
+        }
+        Ok(())
     }
 
     /// Waits for one of the places of the source. The wait counts against the deadline.
@@ -142,7 +228,7 @@ impl RestUpstream {
 
     fn broken(&self, request: &plan::rest::Request, fault: Fault) -> UpstreamError {
         let failure = match fault.stage {
-            Stage::Connecting(what) => self.failure(FailureClass::Unreachable, what),
+            Stage::Connecting(what) => self.failure(FailureClass::Unreachable, what).unsent(),
             Stage::Building => self.failure(FailureClass::Internal, "cannot be sent this request"),
             Stage::TimedOut => self.late(request),
             Stage::Unsent | Stage::Sent => {

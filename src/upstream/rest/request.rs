@@ -267,6 +267,7 @@ mod tests {
             connect_timeout: std::time::Duration::ZERO,
             max_response: 0,
             concurrency: 1,
+            bounds: plan::Bounds::default(),
         };
         Frame::new("shop", &source, Signer::Nothing).unwrap()
     }
@@ -289,6 +290,7 @@ mod tests {
             success: Vec::new(),
             errors: Vec::new(),
             placed: Vec::new(),
+            care: plan::Care::default(),
         }
     }
 

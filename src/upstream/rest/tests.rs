@@ -17,7 +17,7 @@ use self::stand_in::{StandIn, broken_off};
 use super::*;
 use crate::{
     plan::{
-        Auth, SourceId,
+        Auth, Bounds, Care, SourceId,
         rest::{Body as Sent, Method, Parameter, Parse, PathTemplate, Piece, Request, Segment, Separator, Style},
     },
     secret::Secret,
@@ -34,6 +34,7 @@ fn source(address: &str) -> RestSource {
         connect_timeout: Duration::from_secs(3),
         max_response: 64 * 1024,
         concurrency: 8,
+        bounds: Bounds::default(),
     }
 }
 
@@ -50,6 +51,7 @@ fn get(segments: Vec<Segment>) -> Request {
         success: Vec::new(),
         errors: Vec::new(),
         placed: Vec::new(),
+        care: Care::default(),
     }
 }
 
@@ -97,7 +99,7 @@ async fn ask(
 ) -> Result<Answer, UpstreamError> {
     let scope = scope(arguments);
     let deadline = Instant::now() + Duration::from_secs(20);
-    upstream.send(request, &RestCall { scope: &scope, credential, deadline }).await
+    upstream.send(request, &RestCall { scope: &scope, credential, deadline, tell: &|_| {} }).await
 }
 
 /// The lane of `https`, also for a stand-in that speaks plain `http`.
@@ -235,7 +237,7 @@ async fn only_declared_headers_are_sent() {
     let mut source = source(&server.address);
     send(&source, &get(vec![literal("a")]), json!({})).await.unwrap();
     let seen = server.last();
-    let mut names: Vec<&str> = seen.headers.keys().map(http::HeaderName::as_str).collect();
+    let mut names: Vec<&str> = seen.headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["accept", "host", "user-agent"]);
     assert_eq!(seen.header("accept"), Some("application/json, */*;q=0.8"));
@@ -496,12 +498,12 @@ async fn slow_answers_end_at_the_deadline_and_say_what_may_have_happened() {
     ] {
         let request = Request { method, ..get(vec![literal("a")]) };
         let deadline = Instant::now() + Duration::from_millis(60);
-        let call = RestCall { scope: &scope, credential: &|_| None, deadline };
+        let call = RestCall { scope: &scope, credential: &|_| None, deadline, tell: &|_| {} };
         let error = upstream.send(&request, &call).await.unwrap_err();
         assert_eq!((error.class(), error.public()), (FailureClass::Timeout, expected));
     }
     // A call whose time is over is not sent.
-    let call = RestCall { scope: &scope, credential: &|_| None, deadline: Instant::now() };
+    let call = RestCall { scope: &scope, credential: &|_| None, deadline: Instant::now(), tell: &|_| {} };
     let error = upstream.send(&get(vec![literal("a")]), &call).await.unwrap_err();
     let expected = "`shop` was not asked, because the time for this call is over.";
     assert_eq!((error.class(), error.public(), server.count()), (FailureClass::Timeout, expected, 2));
@@ -518,6 +520,7 @@ async fn waiting_for_a_place_ends_at_the_deadline() {
         scope: &scope,
         credential: &|_| None,
         deadline: Instant::now() + Duration::from_millis(wait),
+        tell: &|_| {},
     };
     let (first, second) = (call(300), call(60));
     let (first, second) = tokio::join!(upstream.send(&request, &first), upstream.send(&request, &second));
