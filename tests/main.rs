@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod access;
+mod asking;
 mod caching;
 mod check_fixtures;
 mod cli;

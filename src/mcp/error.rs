@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::{Content, Payload, Reply, Revision, Status};
+use crate::plan::QuestionKind;
 
 /// A message that is not handled, or a handler's protocol error.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
 const INTERNAL: i32 = -32_603;
 const HEADER_MISMATCH: i32 = -32_020;
+const MISSING_CAPABILITY: i32 = -32_021;
 const UNSUPPORTED_VERSION: i32 = -32_022;
 const UNAUTHORIZED: i32 = 401;
 const FORBIDDEN: i32 = 403;
@@ -67,6 +69,21 @@ impl Refusal {
         let message = format!("This needs the scope {scope}");
         let data = Some(json!({ "scope": scope }));
         Self { data, ..Self::new(FORBIDDEN, Status::Forbidden, message) }
+    }
+
+    /// A state that was not handed out for this request (protocol.md M-04).
+    pub(super) fn state() -> Self {
+        let message = "requestState is not valid for this request, or has expired: call again without it";
+        Self::params(message)
+    }
+
+    /// The client did not declare what the request needs (protocol.md L-14).
+    pub(super) fn capability(kinds: &[QuestionKind]) -> Self {
+        let names: Vec<_> = kinds.iter().map(|kind| kind.capability()).collect();
+        let needed: serde_json::Map<_, _> = names.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+        let message = format!("This request needs the client capability {}", names.join(" and "));
+        let data = json!({ "requiredCapabilities": needed });
+        Self { data: Some(data), ..Self::new(MISSING_CAPABILITY, Status::BadRequest, message) }
     }
 
     /// A header says something else than the body.

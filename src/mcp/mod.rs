@@ -20,6 +20,7 @@ mod printing;
 #[doc(hidden)]
 pub mod probe;
 mod revision;
+mod rounds;
 mod seal;
 mod session;
 mod tools;
@@ -192,6 +193,9 @@ pub struct Incoming<'a, H> {
 pub struct Server {
     live: ArcSwap<Live>,
     sessions: Sessions,
+    /// Marks what stateless clients bring back with their answers. Without a key of all replicas
+    /// it is good for this process alone; `None` when the system has no randomness either.
+    states: Option<Seal>,
     in_flight: InFlight,
     asks: Asks,
     hub: Hub,
@@ -211,6 +215,7 @@ impl Server {
         Arc::new(Self {
             live: ArcSwap::new(Live::new(generation, surface)),
             sessions: Sessions::new(Seal::new(key, "session")),
+            states: if key.is_empty() { Seal::random() } else { Some(Seal::new(key, "state")) },
             in_flight: InFlight::default(),
             asks: Asks::default(),
             hub: Hub::default(),

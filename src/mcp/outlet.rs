@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     Payload, Refusal, Revision, Server,
     dispatch::{Context, Way},
+    rounds::Rounds,
     session::SessionKey,
     wire::{self, Meta, Request},
 };
@@ -30,6 +31,8 @@ pub(super) struct Outlet {
     /// What a stateless request wants logged; sessions have a level of their own.
     level: Option<Level>,
     abilities: Abilities,
+    /// What a stateless request says about earlier questions.
+    rounds: Option<Rounds>,
     /// How far the call had come when it was told last.
     reached: Mutex<f64>,
 }
@@ -56,6 +59,8 @@ impl Outlet {
             // Nobody could be told apart from others when the answer comes.
             _ => Abilities::default(),
         };
+        let resume = || Rounds::resume(context.server.states.as_ref(), context.principal, request);
+        let rounds = revision.is_stateless().then(resume).transpose()?;
         Ok(Self {
             server: Arc::clone(context.server),
             revision,
@@ -64,8 +69,14 @@ impl Outlet {
             token: wishes.token,
             level: wishes.level,
             abilities,
+            rounds,
             reached: Mutex::new(f64::NEG_INFINITY),
         })
+    }
+
+    /// What is known of earlier questions, where a call ends with those that are open.
+    pub(super) const fn rounds(&self) -> Option<&Rounds> {
+        self.rounds.as_ref()
     }
 
     /// Sends a notification, unless too many wait for the client to read.
@@ -161,8 +172,8 @@ impl Peer for Outlet {
             if !self.abilities.has(question.kind) {
                 return Asked::Impossible;
             }
-            if self.revision.is_stateless() {
-                return Asked::Later;
+            if let Some(rounds) = &self.rounds {
+                return rounds.answer(&question.key).map_or(Asked::Later, Asked::Answered);
             }
             self.put(question).await.map_or(Asked::Impossible, Asked::Answered)
         }
@@ -180,6 +191,13 @@ pub(super) fn channel(way: &Way<'_>) -> Option<mpsc::Sender<Payload>> {
         Way::Channel(to) => Some((*to).clone()),
         Way::Stream | Way::Document => None,
     }
+}
+
+/// What a stateless client declared that it can be asked, in this very request.
+pub(super) fn declared(request: &Request<'_>) -> Abilities {
+    let meta = request.params.meta.and_then(|meta| serde_json::from_str::<Meta<'_>>(meta.get()).ok());
+    let declared = meta.and_then(|meta| meta.capabilities).and_then(|it| serde_json::from_str(it.get()).ok());
+    declared.map_or_else(Abilities::default, |it: Value| Abilities::read(&it))
 }
 
 fn wishes(request: &Request<'_>) -> Result<Wishes, Refusal> {

@@ -21,6 +21,12 @@ impl Seal {
         Self(keyed(&derived))
     }
 
+    /// Marks that nobody else can make, and no other process; `None` when the system has no randomness.
+    pub(super) fn random() -> Option<Self> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).ok().map(|()| Self(keyed(&secret)))
+    }
+
     /// The mark of these parts, in this order: what belongs to which part is part of the mark.
     pub(super) fn mark(&self, parts: &[&[u8]]) -> [u8; MARK] {
         let mut mac = self.0.clone();

@@ -9,12 +9,12 @@ use super::{
     converse::converse,
     dispatch::{Answer, Context},
     listing::Endpoint,
-    outlet::Outlet,
+    outlet::{self, Outlet},
     printing,
     wire::{self, Request},
 };
 use crate::{
-    engine::{self, Body, Call, CallerHeaders, Generation, Identified, Outcome, Peer, Principal},
+    engine::{self, Body, Call, CallerHeaders, Generation, Identified, Outcome, Peer, Principal, QuestionKind},
     telemetry::ToolCallFinished,
 };
 
@@ -55,7 +55,13 @@ where
         }
         return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
-    let speaks = context.live.generation.plan().tools.get(index).is_some_and(crate::plan::Tool::speaks);
+    let speaks = match context.live.generation.plan().tools.get(index) {
+        Some(tool) if tool.speaks() => {
+            demand(tool.demands(), request, revision)?;
+            true
+        }
+        _ => false,
+    };
     if speaks {
         let (live, endpoint) = (Arc::clone(context.live), Arc::clone(context.endpoint));
         let (principal, headers) = (Arc::clone(context.principal), context.headers.clone());
@@ -63,7 +69,10 @@ where
         let work = |outlet: Outlet| async move {
             let invocation = Invocation { principal: &principal, headers: &headers, request: number, peer: &outlet };
             let outcome = invocation.run(&live.generation, index, arguments.as_deref()).await;
-            print(&id, &outcome, revision, &endpoint).into()
+            match (&outcome.body, outlet.rounds()) {
+                (Body::Questions(open), Some(rounds)) => rounds.input_required(&id, open, endpoint.identity()).into(),
+                _ => print(&id, &outcome, revision, &endpoint).into(),
+            }
         };
         return converse(context, request, revision, work).await;
     }
@@ -79,6 +88,21 @@ where
         },
     };
     Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint).into()))
+}
+
+/// Refuses a stateless request that needs what its client did not declare (protocol.md L-14).
+/// Clients with a handshake are told in words.
+pub(super) fn demand(
+    needed: impl Iterator<Item = QuestionKind>,
+    request: &Request<'_>,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    if !revision.is_stateless() {
+        return Ok(());
+    }
+    let declared = outlet::declared(request);
+    let missing: Vec<_> = needed.filter(|kind| !declared.has(*kind)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::capability(&missing)) }
 }
 
 /// Who calls, under which id, and who is told on the way.

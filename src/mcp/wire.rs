@@ -71,6 +71,10 @@ pub(super) struct Params<'a> {
     pub(super) level: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     pub(super) notifications: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "inputResponses")]
+    pub(super) input_responses: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "requestState")]
+    pub(super) request_state: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "requestId")]
     pub(super) request_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "_meta")]
@@ -135,6 +139,7 @@ pub(super) enum NotAMessage {
 
 /// The body of a POST.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every body is one message, which a box would cost more")]
 pub(super) enum Body<'a> {
     One(Kind<'a>),
     Many(Vec<&'a RawValue>),

@@ -1,0 +1,183 @@
+//! Floor 7. Questions of the stateless revision: a call ends by saying what it needs, and the
+//! client calls again with the answers (protocol.md M-02 to M-07).
+//!
+//! What was answered so far travels with the client, marked and bound to the caller, the method,
+//! its arguments and a time. Nothing is remembered here, so a restart or a second replica goes on.
+
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json, value::RawValue};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Refusal, printing,
+    seal::{MARK, Seal},
+    session::owner,
+    wire::{self, Request},
+};
+use crate::engine::{Principal, Question};
+
+/// How long a person may think about a question.
+const LIFE: Duration = Duration::from_hours(1);
+/// The layout of a state; another one is another number.
+const LAYOUT: u8 = 1;
+/// What stands before the answers: layout and expiry.
+const FACTS: usize = 1 + 8;
+
+/// The questions of one request and what is known of their answers.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    seal: Option<Seal>,
+    /// What the state is bound to.
+    binding: [u8; 32],
+    /// The answers that came, in this request or in its state.
+    given: Map<String, Value>,
+    /// Those among them that were asked for.
+    used: Mutex<Map<String, Value>>,
+}
+
+impl Rounds {
+    /// Takes up what a request says about earlier rounds.
+    ///
+    /// # Errors
+    /// When its state is not as it was handed out, or was handed out for another request
+    /// (protocol.md M-04, M-05).
+    pub(super) fn resume(seal: Option<&Seal>, principal: &Principal, request: &Request<'_>) -> Result<Self, Refusal> {
+        let binding = binding(principal, request);
+        let mut given = match request.params.request_state.map(wire::text) {
+            None => Map::new(),
+            Some(state) => {
+                let known = seal.zip(state).and_then(|(seal, state)| unsealed(seal, &binding, &state));
+                known.ok_or_else(Refusal::state)?
+            }
+        };
+        let responses = request.params.input_responses.map(RawValue::get);
+        // What is no mapping answers nothing, and is asked for again (protocol.md M-06).
+        if let Some(Value::Object(responses)) = responses.and_then(|text| serde_json::from_str(text).ok()) {
+            given.extend(responses);
+        }
+        Ok(Self { seal: seal.cloned(), binding, given, used: Mutex::default() })
+    }
+
+    /// The answer to a question, if it came.
+    pub(super) fn answer(&self, key: &str) -> Option<Value> {
+        let answer = self.given.get(key)?;
+        self.used.lock().insert(key.to_owned(), answer.clone());
+        Some(answer.clone())
+    }
+
+    /// The result that asks for the answers that are missing.
+    pub(super) fn input_required(&self, id: &str, questions: &[Question], identity: &[u8]) -> Vec<u8> {
+        let mut answers = self.used.lock().clone();
+        let mut requests = Map::new();
+        for question in questions {
+            // An answer that did not fit is no answer.
+            answers.remove(&question.key);
+            requests.insert(question.key.clone(), printed(question));
+        }
+        let mut result = json!({ "resultType": "input_required", "inputRequests": requests });
+        if let (Some(seal), Some(result)) = (&self.seal, result.as_object_mut()) {
+            result.insert("requestState".into(), sealed(seal, &self.binding, &answers).into());
+        }
+        let result = result.to_string();
+        let mut out = printing::begin(id, result.len() + identity.len());
+        out.extend_from_slice(result.strip_suffix('}').unwrap_or(&result).as_bytes());
+        out.extend_from_slice(identity);
+        out.extend_from_slice(b"}}");
+        out
+    }
+}
+
+fn printed(question: &Question) -> Value {
+    let mut request = json!({ "method": question.kind.method() });
+    let has_params = question.params.as_object().is_some_and(|params| !params.is_empty());
+    if let Some(request) = request.as_object_mut().filter(|_| has_params) {
+        request.insert("params".into(), question.params.clone());
+    }
+    request
+}
+
+/// A digest of who asks for what.
+fn binding(principal: &Principal, request: &Request<'_>) -> [u8; 32] {
+    let name = request.params.name.or(request.params.uri).and_then(wire::text).unwrap_or_default();
+    let arguments = request.params.arguments.map_or("{}", RawValue::get);
+    let arguments = serde_json::from_str(arguments).map_or_else(|_| arguments.to_owned(), |it| canonical(&it));
+    let [kind, subject, workspace] = owner(principal);
+    let mut digest = Sha256::new();
+    for part in [kind, subject, workspace, request.method.as_bytes(), name.as_bytes(), arguments.as_bytes()] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+/// A value in one form, in whatever order its members came.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut sorted: Vec<_> =
+                members.iter().map(|(name, it)| format!("{}:{}", json!(name), canonical(it))).collect();
+            sorted.sort_unstable();
+            format!("{{{}}}", sorted.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}
+
+fn sealed(seal: &Seal, binding: &[u8; 32], answers: &Map<String, Value>) -> String {
+    let mut state = vec![LAYOUT];
+    state.extend_from_slice(&now().saturating_add(LIFE.as_secs()).to_be_bytes());
+    // Every value can be printed, and writing to a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut state, answers);
+    let mark = seal.mark(&[&state, binding]);
+    state.extend_from_slice(&mark);
+    BASE64.encode(state)
+}
+
+fn unsealed(seal: &Seal, binding: &[u8; 32], state: &str) -> Option<Map<String, Value>> {
+    let bytes = BASE64.decode(state).ok()?;
+    let (state, mark) = bytes.split_at_checked(bytes.len().checked_sub(MARK)?)?;
+    let (facts, answers) = state.split_at_checked(FACTS)?;
+    let [LAYOUT, expiry @ ..] = facts else { return None };
+    let open = u64::from_be_bytes(expiry.try_into().ok()?) >= now();
+    (open && seal.holds(&[state, binding], mark)).then(|| serde_json::from_slice(answers).ok()).flatten()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_good_for_its_request_and_its_seal() {
+        let seal = Seal::new(b"secret", "state");
+        let answers = json!({ "who": { "action": "accept" } }).as_object().unwrap().clone();
+        let state = sealed(&seal, &[1; 32], &answers);
+        assert_eq!(unsealed(&seal, &[1; 32], &state), Some(answers));
+        for (seal, binding, state) in [
+            (&Seal::new(b"other", "state"), [1; 32], state.clone()),
+            (&Seal::new(b"secret", "session"), [1; 32], state.clone()),
+            (&seal, [2; 32], state.clone()),
+            (&seal, [1; 32], format!("{state}-TAMPERED")),
+            (&seal, [1; 32], format!("B{}", &state[1..])),
+            (&seal, [1; 32], state[..8].to_owned()),
+            (&seal, [1; 32], String::new()),
+        ] {
+            assert_eq!(unsealed(seal, &binding, &state), None, "{state}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_members_does_not_matter() {
+        let [one, other] = [r#"{"a":1,"b":{"c":[1,2],"d":null}}"#, r#"{"b":{"d":null,"c":[1,2]},"a":1}"#];
+        let of = |text: &str| canonical(&serde_json::from_str(text).unwrap());
+        assert_eq!(of(one), of(other));
+        assert_ne!(of(one), of(r#"{"a":1,"b":{"c":[2,1],"d":null}}"#));
+    }
+}
