@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Statement, hooks::Action};
+use rusqlite::{Statement, hooks::Action, limits::Limit};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -33,6 +33,14 @@ const STEPS: i32 = 1000;
 
 /// Statements that a connection remembers. All are forgotten when there are more.
 const REMEMBERED: usize = 256;
+
+/// What the engine gives up at, whatever a statement says: bytes of a value or row, so that no
+/// expression takes the memory of the machine; other files; threads of its own.
+const LIMITS: [(Limit, i32); 3] = [
+    (Limit::SQLITE_LIMIT_LENGTH, 64 << 20),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
 
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 128;
@@ -87,6 +95,9 @@ impl Connection {
                 }
             };
             sqlite.update_hook(Some(note))?;
+        }
+        for (limit, most) in LIMITS {
+            sqlite.set_limit(limit, most)?;
         }
         sqlite.set_prepared_statement_cache_capacity(PREPARED);
         let gate = Gate::install(&mut sqlite)?;

@@ -237,3 +237,13 @@ async fn a_quick_statement_may_be_slow_the_next_time() {
         assert_eq!(rows, format!(r#"[{{"n":{n}}}]"#));
     }
 }
+
+#[tokio::test]
+async fn no_expression_takes_the_memory_of_the_machine() {
+    let database = Database::new(BOOKS).open();
+    let expected = (FailureClass::TooLarge, "a value is larger than the database takes".to_owned());
+    for sql in ["SELECT length(zeroblob(100000000))", "SELECT length(printf('%.*c', 500000000, 'x'))"] {
+        assert_eq!(failure(&database, call(sql, json!({}))).await, expected, "{sql}");
+    }
+    assert_eq!(rows(&database, "SELECT length(zeroblob(60000000)) AS n").await, r#"[{"n":60000000}]"#);
+}
