@@ -7,6 +7,7 @@ mod asking;
 mod caching;
 mod check_fixtures;
 mod cli;
+mod credentials;
 mod examples;
 mod floors;
 mod fuzzing;

@@ -60,12 +60,11 @@ pub struct RestSpec {
     pub concurrency: Option<u32>,
     /// How many requests may be sent in any stretch of a time. Others wait, as far as the time of their call reaches.
     pub rate_limit: Option<Rate>,
-    /// Certificates of the connection.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Certificates of the connection, also of that to a token endpoint.
     pub tls: Option<Tls>,
-    /// A proxy that requests go through.
-    #[schemars(extend("x-not-yet" = true))]
-    pub proxy: Option<String>,
+    /// A proxy that requests go through: `http://proxy.example.com:3128`. Empty for none; the environment is not asked.
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<Secret<String>>,
 }
 
 /// How requests are signed: exactly one kind.
@@ -83,11 +82,9 @@ pub struct Auth {
     pub basic: Option<Basic>,
     /// A key in a header or in the query.
     pub api_key: Option<Key>,
-    /// OAuth client credentials.
-    #[schemars(extend("x-not-yet" = true))]
+    /// OAuth client credentials (RFC 6749 §4.4): this server has tokens of its own.
     pub client_credentials: Option<ClientCredentials>,
-    /// OAuth token exchange (RFC 8693).
-    #[schemars(extend("x-not-yet" = true))]
+    /// OAuth token exchange (RFC 8693): the caller's token for one that is meant for this source.
     pub token_exchange: Option<TokenExchange>,
     /// The caller's own credential, sent to this source and to no other.
     pub passthrough: Option<Passthrough>,
@@ -118,11 +115,11 @@ pub struct Key {
     pub value: Secret<String>,
 }
 
-/// OAuth client credentials.
+/// OAuth client credentials. Tokens are kept until shortly before they expire.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientCredentials {
-    /// Where tokens come from.
+    /// Where tokens come from: the whole address of the token endpoint.
     pub token_url: String,
     /// The client's id.
     pub client_id: String,
@@ -134,15 +131,15 @@ pub struct ClientCredentials {
     pub scopes: Vec<String>,
     /// The audience asked for.
     pub audience: Option<String>,
-    /// How the client identifies itself.
-    pub auth_method: Option<String>,
+    /// How the client identifies itself. Default: `client_secret_basic`.
+    pub auth_method: Option<AuthMethod>,
 }
 
-/// OAuth token exchange.
+/// OAuth token exchange. Tokens are kept for each caller until shortly before they expire.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenExchange {
-    /// Where tokens come from.
+    /// Where tokens come from: the whole address of the token endpoint.
     pub token_url: String,
     /// The client's id.
     pub client_id: String,
@@ -154,6 +151,19 @@ pub struct TokenExchange {
     /// The scopes asked for.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// How the client identifies itself. Default: `client_secret_basic`.
+    pub auth_method: Option<AuthMethod>,
+}
+
+/// How a client identifies itself to a token endpoint.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum AuthMethod {
+    /// In the header `Authorization`.
+    ClientSecretBasic,
+    /// In the body.
+    ClientSecretPost,
 }
 
 /// The caller's own credential.
@@ -210,11 +220,11 @@ pub enum Redirects {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// A file with the authorities that are trusted.
+    /// A file in PEM form with the authorities that are trusted, in the place of the system's.
     pub ca: Option<String>,
-    /// A file with our own certificate.
+    /// A file in PEM form with the certificate that this server shows.
     pub client_cert: Option<String>,
-    /// A file with its key.
+    /// A file in PEM form with the key of that certificate.
     pub client_key: Option<String>,
 }
 

@@ -126,8 +126,11 @@ pub(super) fn caching(
         context.push(fault.help("`cache` is for tools that only read"));
     }
     let used: Vec<_> = operation.sources().into_iter().filter_map(|id| sources.by_id(id)).collect();
-    let headers: Vec<String> = used.iter().filter_map(|source| source.passthrough.clone()).collect();
-    let known = named || used.iter().any(|source| source.knows_caller) || !headers.is_empty();
+    // A token that is exchanged came in this header.
+    let exchanged = used.iter().any(|source| source.knows_caller).then(|| "authorization".to_owned());
+    let passed = used.iter().filter_map(|source| source.passthrough.clone());
+    let headers: Vec<String> = passed.chain(exchanged).collect();
+    let known = named || !headers.is_empty();
     let sharing = if known { Sharing::PerCaller { headers } } else { Sharing::All };
     Some(Caching { keep, sharing })
 }

@@ -10,6 +10,7 @@ mod body;
 mod care;
 mod connected;
 mod context;
+mod credentials;
 mod data;
 mod graphql;
 mod inserted;

@@ -5,11 +5,11 @@ use std::{cell::RefCell, collections::BTreeSet, path::Path, time::Duration};
 use indexmap::IndexMap;
 use url::Url;
 
-use super::{care, context::Context};
+use super::{care, context::Context, credentials};
 use crate::{
     bridge,
     diag::{Code, Diagnostic},
-    plan::{Auth, BridgeId, Engine, Pool, RestSource, Source, SourceId, SourceKind, SqlSource},
+    plan::{Auth, BridgeId, Engine, Grant, Pool, RestSource, Source, SourceId, SourceKind, SqlSource},
     yaml::Pointer,
 };
 
@@ -191,11 +191,13 @@ pub(super) fn build(
             Some(bridge::RestSource::Url(_)) | None => None,
         };
         let retry = retry.map(|retry| care::policy(retry, &at.at("rest").at("retry"), context));
-        let knows_caller = match &source.sql {
+        let has_session = match &source.sql {
             Some(bridge::SqlSource::Spec(spec)) => !spec.session.is_empty(),
             Some(bridge::SqlSource::Url(_)) | None => false,
         };
-        known.insert(name.clone(), Known { knows_caller, retry, ..describe(id, &kind) });
+        let described = describe(id, &kind);
+        let knows_caller = described.knows_caller || has_session;
+        known.insert(name.clone(), Known { knows_caller, retry, ..described });
         all.push(Source { name: name.clone(), bridge, kind });
     }
     let prefix = file.prefix.clone().unwrap_or_default();
@@ -224,7 +226,7 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
                 Auth::Passthrough { from, .. } => Some(from.clone()),
                 _ => None,
             },
-            knows_caller: false,
+            knows_caller: matches!(&rest.auth, Auth::Tokens(request) if request.grant == Grant::Exchange),
             retry: None,
         },
         SourceKind::Sql(sql) => Known {
@@ -269,6 +271,7 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
         }
     }
     let query = spec.map(|spec| spec.query.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
+    let network = spec.map(|spec| Box::new(credentials::network(spec, &base, at, context))).unwrap_or_default();
     Some(RestSource {
         base,
         headers,
@@ -279,6 +282,7 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
         max_response: spec.and_then(|spec| spec.max_response).map_or(MAX_RESPONSE, |it| it.0),
         concurrency: spec.and_then(|spec| spec.concurrency).map_or(CONCURRENCY, |it| it as usize),
         bounds: spec.map(|spec| care::bounds(spec, at, context)).unwrap_or_default(),
+        network,
     })
 }
 
@@ -349,6 +353,14 @@ fn rest_auth(auth: &bridge::Auth, at: &Pointer, context: &mut Context<'_>) -> Op
             (None, Some(name)) => Some(Auth::QueryKey { name: name.clone(), value }),
             (None, None) => None,
         };
+    }
+    if let Some(client) = &auth.client_credentials {
+        let request = credentials::client(client, &at.at("client_credentials"), context);
+        return request.map(|request| Auth::Tokens(Box::new(request)));
+    }
+    if let Some(exchange) = &auth.token_exchange {
+        let request = credentials::exchange(exchange, &at.at("token_exchange"), context);
+        return request.map(|request| Auth::Tokens(Box::new(request)));
     }
     if let Some(passthrough) = &auth.passthrough {
         let at = at.at("passthrough");

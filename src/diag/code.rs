@@ -138,6 +138,12 @@ codes! {
     Retry = "MB0540",
     /// A key against repetition that cannot be sent.
     IdempotencyKey = "MB0541",
+    /// A token endpoint that cannot be asked.
+    TokenEndpoint = "MB0542",
+    /// Certificates that cannot be used.
+    Tls = "MB0543",
+    /// A proxy that cannot be used.
+    Proxy = "MB0544",
 
     /// A placeholder without a param.
     SqlPlaceholder = "MB0601",

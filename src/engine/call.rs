@@ -15,7 +15,7 @@ use crate::{
     plan::{CallerPart, Operation, Query, Tool, rest::Request},
     upstream::{
         FailureClass, Upstream,
-        rest::{Answer, RestCall},
+        rest::{Answer, RestCall, RestUpstream},
         sql::{Answer as Rows, Limits, Run},
     },
 };
@@ -122,7 +122,7 @@ impl World<'_> {
         let tell = |message: &str| self.tell(message);
         let sent = RestCall { scope, credential: &credential, deadline: self.deadline, tell: &tell };
         let answer = upstream.send(request, &sent).await?;
-        match refused(request, &answer, scope)? {
+        match refused(request, &answer, upstream, scope)? {
             Some(error) => Err(error),
             None => Ok(answer),
         }
@@ -174,7 +174,12 @@ fn bind_identity(call: &Call<'_>, arguments: &mut Map<String, Value>) -> Result<
 }
 
 /// The error that an answer's status stands for, if it does.
-fn refused(request: &Request, answer: &Answer, scope: &CallScope<'_>) -> Result<Option<CallError>, CallError> {
+fn refused(
+    request: &Request,
+    answer: &Answer,
+    upstream: &RestUpstream,
+    scope: &CallScope<'_>,
+) -> Result<Option<CallError>, CallError> {
     let status = answer.status;
     if request.success.iter().any(|range| range.holds(status)) {
         return Ok(None);
@@ -188,7 +193,11 @@ fn refused(request: &Request, answer: &Answer, scope: &CallScope<'_>) -> Result<
     let told = crate::upstream::rest::explain(answer)
         .map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
     let advice = match status {
-        401 | 403 => " The credential for this API was not accepted.",
+        401 | 403 if upstream.is_operators() => &format!(
+            " `{}` did not accept the credential that this server has for it; its operator must look.",
+            upstream.name()
+        ),
+        401 | 403 => " Your credential for this API was not accepted.",
         429 => match answer.retry_after {
             Some(wait) => &format!(" The API asks to wait {} s before the next call.", wait.as_secs()),
             None => " The API asks for fewer calls; wait before the next one.",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     schema::{ArgumentFault, sentence},
-    upstream::{FailureClass, UpstreamError},
+    upstream::{FailureClass, Relay, UpstreamError},
 };
 
 /// What kind of failure a call ended in.
@@ -60,13 +60,14 @@ pub struct CallError {
     class: ErrorClass,
     public: Cow<'static, str>,
     cause: Option<String>,
+    relay: Option<Relay>,
 }
 
 impl CallError {
     /// A failure with the sentence that the model is told.
     #[must_use]
     pub fn new(class: ErrorClass, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { class, public: public.into(), cause: None }
+        Self { class, public: public.into(), cause: None, relay: None }
     }
 
     /// Adds the cause, for the log only.
@@ -74,6 +75,12 @@ impl CallError {
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// What the caller's client can do about it.
+    #[must_use]
+    pub const fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
     }
 
     /// What kind of failure it is.
@@ -107,7 +114,8 @@ impl From<UpstreamError> for CallError {
             FailureClass::Credential => ErrorClass::Denied,
             FailureClass::Internal => ErrorClass::Internal,
         };
-        Self { class, public: sentence_of(error.public()).into(), cause: error.cause().map(str::to_owned) }
+        let (cause, relay) = (error.cause().map(str::to_owned), error.relay().cloned());
+        Self { class, public: sentence_of(error.public()).into(), cause, relay }
     }
 }
 

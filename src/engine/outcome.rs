@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{CallError, ErrorClass, Question};
 use crate::plan::{LinkAbout, Media};
+use crate::upstream::Relay;
 
 /// The result of one call.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub body: Body,
     /// Why the call failed, when it did.
     pub failure: Option<ErrorClass>,
+    /// What the caller's client can do about the failure.
+    pub relay: Option<Relay>,
 }
 
 /// What the model reads.
@@ -82,13 +85,14 @@ impl Outcome {
     /// A result.
     #[must_use]
     pub const fn fine(body: Body) -> Self {
-        Self { body, failure: None }
+        Self { body, failure: None, relay: None }
     }
 }
 
 impl From<CallError> for Outcome {
     /// A failed call is a result that the model can act on (protocol.md T-07).
     fn from(error: CallError) -> Self {
-        Self { body: Body::Text(error.public().to_owned()), failure: Some(error.class()) }
+        let relay = error.relay().cloned();
+        Self { body: Body::Text(error.public().to_owned()), failure: Some(error.class()), relay }
     }
 }

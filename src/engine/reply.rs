@@ -27,7 +27,7 @@ pub(super) async fn give(reply: &plan::Reply, scope: &CallScope<'_>, peer: &dyn 
         }
     }
     let failure = reply.is_error.then_some(ErrorClass::Declared);
-    Ok(Outcome { body: said.body(), failure })
+    Ok(Outcome { body: said.body(), failure, relay: None })
 }
 
 /// What was said so far, and what was answered.

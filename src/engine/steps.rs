@@ -56,12 +56,12 @@ pub(super) async fn run(
 /// A model that is not told what was done before the failure does it again.
 fn told(error: &CallError, step: &Step, changed: &[&str]) -> CallError {
     let cause = format!("step `{}`: {}", step.name, error.cause().unwrap_or(error.public()));
-    let public = if changed.is_empty() {
-        error.public().to_owned()
-    } else {
-        let names: Vec<_> = changed.iter().map(|name| format!("`{name}`")).collect();
-        format!("{} What was changed before that stays changed: {}.", error.public(), names.join(", "))
-    };
+    if changed.is_empty() {
+        return error.clone().caused_by(cause);
+    }
+    // Whoever signs in again and repeats the call would repeat the changes too: this must be read.
+    let names: Vec<_> = changed.iter().map(|name| format!("`{name}`")).collect();
+    let public = format!("{} What was changed before that stays changed: {}.", error.public(), names.join(", "));
     CallError::new(error.class(), public).caused_by(cause)
 }
 

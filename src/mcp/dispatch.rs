@@ -48,6 +48,13 @@ pub(super) enum Way<'a> {
     Channel(&'a mpsc::Sender<Payload>),
 }
 
+impl Way<'_> {
+    /// Whether the answer has a status of its own.
+    pub(super) const fn has_status(self) -> bool {
+        matches!(self, Self::Stream | Self::Document)
+    }
+}
+
 impl<H> Context<'_, H> {
     /// Remembers a request that its client can take back by a message.
     pub(super) fn ticket(&self, request: &Request<'_>, revision: Revision) -> Option<Ticket> {

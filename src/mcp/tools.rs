@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{
-    Refusal, Revision, content,
+    Refusal, Revision, Status, content,
     converse::converse,
     dispatch::{Answer, Context},
     listing::Endpoint,
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     engine::{self, Body, Call, CallerHeaders, Generation, Identified, Outcome, Peer, Principal, QuestionKind},
     telemetry::ToolCallFinished,
+    upstream::Relay,
 };
 
 /// The list of tools: one page, because many clients never ask for a second one (protocol.md R-10).
@@ -66,15 +68,22 @@ where
         let (live, endpoint) = (Arc::clone(context.live), Arc::clone(context.endpoint));
         let (principal, headers) = (Arc::clone(context.principal), context.headers.clone());
         let (arguments, id, number) = (arguments.map(str::to_owned), request.id.to_owned(), context.request);
+        let relayed = Arc::new(Mutex::new(None));
+        let note = Arc::clone(&relayed);
         let work = |outlet: Outlet| async move {
             let invocation = Invocation { principal: &principal, headers: &headers, request: number, peer: &outlet };
             let outcome = invocation.run(&live.generation, index, arguments.as_deref()).await;
+            *note.lock() = refusal(&outcome);
             match (&outcome.body, outlet.rounds()) {
                 (Body::Questions(open), Some(rounds)) => rounds.input_required(&id, open, endpoint.identity()).into(),
                 _ => print(&id, &outcome, revision, &endpoint).into(),
             }
         };
-        return converse(context, request, revision, work).await;
+        let answer = converse(context, request, revision, work).await?;
+        // Once a stream has begun, only its last message can tell.
+        let whole = matches!(answer, Answer::Message(_)) && context.way.has_status();
+        let refusal = relayed.lock().take();
+        return refusal.filter(|_| whole).map_or(Ok(answer), Err);
     }
     let Context { principal, headers, request: number, .. } = *context;
     let invocation = Invocation { principal, headers, request: number, peer: &engine::Silent };
@@ -87,7 +96,26 @@ where
             outcome = work => outcome,
         },
     };
-    Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint).into()))
+    match refusal(&outcome).filter(|_| context.way.has_status()) {
+        Some(refusal) => Err(refusal),
+        None => Ok(Answer::Message(print(request.id, &outcome, revision, context.endpoint).into())),
+    }
+}
+
+/// The refusal of the whole request that a failure stands for: a source did not take the caller's own
+/// credential, and only a status makes clients get another one (auth.md §1.2).
+fn refusal(outcome: &Outcome) -> Option<Refusal> {
+    let words = match &outcome.body {
+        Body::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    Some(match outcome.relay.as_ref()? {
+        Relay::SignIn => Refusal::transport(Status::Unauthorized, words),
+        Relay::Scope(scope) => {
+            let scopes: Vec<String> = scope.split_whitespace().map(str::to_owned).collect();
+            Refusal::scopes(&scopes)
+        }
+    })
 }
 
 /// Refuses a stateless request that needs what its client did not declare (protocol.md L-14).
@@ -128,6 +156,7 @@ fn lost() -> Outcome {
     Outcome {
         body: Body::Text("The tool failed for a reason inside of the server.".into()),
         failure: Some(engine::ErrorClass::Internal),
+        relay: None,
     }
 }
 
@@ -148,7 +177,7 @@ fn gone(endpoint: &Endpoint, name: &str) -> Outcome {
     let text = format!(
         "There is no tool `{name}` any more: it was removed or renamed on the server. List the tools again, or reconnect.{hint}"
     );
-    Outcome { body: Body::Text(text), failure: Some(engine::ErrorClass::Arguments) }
+    Outcome { body: Body::Text(text), failure: Some(engine::ErrorClass::Arguments), relay: None }
 }
 
 /// An unknown tool is a protocol error (protocol.md T-06), with the nearest name.

@@ -21,7 +21,9 @@ pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };
 pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server, Stored};
-pub use source::{Auth, Engine, Pool, RestSource, Source, SourceKind, SqlSource};
+pub use source::{
+    Auth, ClientAuth, Engine, Grant, Identity, Network, Pool, RestSource, Source, SourceKind, SqlSource, TokenRequest,
+};
 pub use tool::{Annotations, Operation, Tool};
 
 /// Names one bridge of a [`Plan`].

@@ -48,6 +48,28 @@ pub struct RestSource {
     pub concurrency: usize,
     /// How often it is asked, and when it is left alone.
     pub bounds: Bounds,
+    /// How it is reached.
+    pub network: Box<Network>,
+}
+
+/// How a source is reached, where that is not the usual way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// The authorities that are trusted in the place of the system's, in PEM form.
+    pub ca: Option<String>,
+    /// What this server shows of itself.
+    pub identity: Option<Identity>,
+    /// The address of a proxy, which may hold a password.
+    pub proxy: Option<SecretId>,
+}
+
+/// A certificate that is shown to a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate with those it depends on, in PEM form.
+    pub certificate: String,
+    /// Its key, in PEM form.
+    pub key: SecretId,
 }
 
 /// How requests to a source are signed.
@@ -78,6 +100,8 @@ pub enum Auth {
         /// The key.
         value: SecretId,
     },
+    /// Tokens of a token endpoint.
+    Tokens(Box<TokenRequest>),
     /// The caller's own credential, for this source only.
     Passthrough {
         /// The header of the caller's request, in lower case.
@@ -85,6 +109,43 @@ pub enum Auth {
         /// The header of our request, in lower case.
         to: String,
     },
+}
+
+/// How tokens are asked for (RFC 6749 §4.4, RFC 8693).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// The token endpoint.
+    pub url: Url,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: SecretId,
+    /// How the client identifies itself.
+    pub client_auth: ClientAuth,
+    /// Whose tokens they are.
+    pub grant: Grant,
+    /// The scopes asked for.
+    pub scopes: Vec<String>,
+    /// The audience asked for.
+    pub audience: Option<String>,
+}
+
+/// How a client identifies itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// In the header `Authorization`.
+    Basic,
+    /// In the body.
+    Post,
+}
+
+/// Whose tokens are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Those of this server.
+    Client,
+    /// The caller's, in exchange for the one it came with.
+    Exchange,
 }
 
 /// A database.

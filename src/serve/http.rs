@@ -245,7 +245,13 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         protocol.handle(incoming).await
     });
     let reply = if lasting { Lasting::new(work, tasks).await } else { work.await };
-    let challenge = reply.scope.as_deref().map(|scope| shared.challenges.value(Refused::Scope(scope)));
+    let refused = match (reply.scope.as_deref(), reply.status) {
+        (Some(scope), _) => Some(Refused::Scope(scope)),
+        // Who is calling is known: it is the API behind a tool that did not take the caller's token.
+        (None, Status::Unauthorized) => Some(Refused::Invalid("The API did not accept the token")),
+        (None, _) => None,
+    };
+    let challenge = refused.map(|refused| shared.challenges.value(refused));
     let mut response = send(reply);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(Challenges::NAME, challenge);

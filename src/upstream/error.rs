@@ -33,13 +33,23 @@ pub struct UpstreamError {
     public: Cow<'static, str>,
     cause: Option<String>,
     unsent: bool,
+    relay: Option<Relay>,
+}
+
+/// What the client of a caller can do about a credential that a source refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relay {
+    /// Get a new token.
+    SignIn,
+    /// Get a token with these scopes.
+    Scope(String),
 }
 
 impl UpstreamError {
     /// A failure with the sentence that the model is told.
     #[must_use]
     pub fn new(class: FailureClass, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { class, public: public.into(), cause: None, unsent: false }
+        Self { class, public: public.into(), cause: None, unsent: false, relay: None }
     }
 
     /// Adds the cause, for the log only. Strip addresses and values before.
@@ -47,6 +57,19 @@ impl UpstreamError {
     pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
+    }
+
+    /// Adds what the caller's client can do about it.
+    #[must_use]
+    pub fn relayed(mut self, relay: Relay) -> Self {
+        self.relay = Some(relay);
+        self
+    }
+
+    /// What the caller's client can do about it.
+    #[must_use]
+    pub const fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
     }
 
     /// Says that nothing of the request reached the source.

@@ -11,7 +11,7 @@ use crate::{
     secret::Vault,
 };
 
-pub use error::{FailureClass, UpstreamError};
+pub use error::{FailureClass, Relay, UpstreamError};
 use rest::RestUpstream;
 use sql::SqlUpstream;
 

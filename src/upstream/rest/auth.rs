@@ -31,7 +31,8 @@ impl Signer {
     /// name or a value cannot be sent in a header. The value is never part of the error.
     pub(super) fn new(source: &str, auth: &Auth, vault: &Vault) -> Result<Self, UpstreamError> {
         Ok(match auth {
-            Auth::None => Self::Nothing,
+            // Tokens are had when they are needed.
+            Auth::None | Auth::Tokens(_) => Self::Nothing,
             Auth::Bearer(token) => {
                 let text = Secret::new(format!("Bearer {}", exposed(source, *token, vault)?));
                 Self::Header { name: AUTHORIZATION, value: sensitive(source, &text)? }

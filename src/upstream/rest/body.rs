@@ -105,6 +105,14 @@ pub(super) async fn read(reply: Reply, parse: Parse, cap: usize) -> Result<Answe
     Ok(if kind == ContentKind::Json { in_utf8(answer) } else { answer })
 }
 
+/// Reads a small answer of another server than a source, such as a token endpoint.
+pub(super) async fn read_small(reply: Reply, cap: usize) -> Result<Bytes, Fault> {
+    read_all(reply, cap).await.map_err(|fault| match fault {
+        ReadFault::TooLarge => Fault::told("the answer is too large"),
+        ReadFault::Broken(fault) => fault,
+    })
+}
+
 /// Reads everything. A body of one chunk is handed on as it came.
 async fn read_all(mut reply: Reply, cap: usize) -> Result<Bytes, ReadFault> {
     let announced = reply.announced().map(usize::try_from).transpose().map_err(|_| ReadFault::TooLarge)?;

@@ -12,8 +12,14 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
+use url::Url;
+
 use super::request::Outgoing;
-use crate::plan::RestSource;
+use crate::{
+    plan::RestSource,
+    secret::{Secret, Vault},
+    upstream::{FailureClass, UpstreamError},
+};
 
 /// How long an unused connection is kept: below the 60 s after which common load balancers close
 /// it, so that a request rarely meets a connection that is just being closed (rest.md §9.13).
@@ -22,7 +28,7 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 /// How long a connection is silent before the kernel asks whether the other end still lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// The way to a source, with its own pool. Neither lane follows redirects or uses a proxy.
+/// The way to a source, with its own pool. Neither lane follows redirects or asks the environment for a proxy.
 pub(super) enum Lane {
     /// TLS, HTTP/2 where the server speaks it, compressed answers.
     Tls(Box<Deferred>),
@@ -38,16 +44,32 @@ pub(super) struct Deferred {
     https_only: bool,
     connect_timeout: Duration,
     max_idle: usize,
+    /// The authorities in the place of the system's.
+    trusted: Vec<reqwest::Certificate>,
+    identity: Option<reqwest::Identity>,
+    proxy: Option<reqwest::Proxy>,
 }
 
 impl Deferred {
+    fn new(https_only: bool, source: &RestSource) -> Self {
+        Self {
+            client: OnceLock::new(),
+            https_only,
+            connect_timeout: source.connect_timeout,
+            max_idle: source.concurrency,
+            trusted: Vec::new(),
+            identity: None,
+            proxy: None,
+        }
+    }
+
     /// # Errors
     /// When no client can be built, as without any trusted certificates.
     fn client(&self) -> Result<&reqwest::Client, Fault> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let built = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             // A redirect would carry credentials to wherever the answer points.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -57,26 +79,58 @@ impl Deferred {
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(self.max_idle)
             .tcp_nodelay(true)
-            .http2_adaptive_window(true)
-            .build()?;
+            .http2_adaptive_window(true);
+        if !self.trusted.is_empty() {
+            builder = builder.tls_certs_only(self.trusted.iter().cloned());
+        }
+        if let Some(identity) = &self.identity {
+            builder = builder.identity(identity.clone());
+        }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        let built = builder.build()?;
         Ok(self.client.get_or_init(|| built))
     }
 }
 
 impl Lane {
-    /// The lane for the scheme of the source's base. No connection is opened.
-    pub(super) fn new(source: &RestSource) -> Self {
-        if source.base.scheme() == "http" { Self::plain(source) } else { Self::tls(source) }
+    /// The lane for the scheme of an address that belongs to a source. No connection is opened.
+    ///
+    /// # Errors
+    /// [`FailureClass::Internal`] for certificates or a proxy that cannot be used.
+    pub(super) fn to(url: &Url, source: &RestSource, vault: &Vault) -> Result<Self, UpstreamError> {
+        let network = &source.network;
+        if url.scheme() == "http" && network.proxy.is_none() {
+            return Ok(Self::plain(source));
+        }
+        let unusable = |what: &str, error: &dyn std::fmt::Display| {
+            UpstreamError::new(FailureClass::Internal, format!("{what} of a source cannot be used.")).caused_by(error)
+        };
+        let mut deferred = Deferred::new(url.scheme() == "https", source);
+        if let Some(ca) = &network.ca {
+            let all = reqwest::Certificate::from_pem_bundle(ca.as_bytes());
+            deferred.trusted = all.map_err(|error| unusable("The trusted authorities (`tls.ca`)", &error))?;
+        }
+        if let Some(identity) = &network.identity {
+            let key = vault.get(identity.key).map_or("", |key| key.expose());
+            let whole = Secret::new(format!("{}\n{key}", identity.certificate));
+            let read = reqwest::Identity::from_pem(whole.expose().as_bytes());
+            let read = read.map_err(|error| unusable("The certificate or its key (`tls`)", &error))?;
+            deferred.identity = Some(read);
+        }
+        if let Some(proxy) = network.proxy.and_then(|id| vault.get(id)) {
+            // The error would show the address with its password.
+            let read = reqwest::Proxy::all(proxy.expose());
+            deferred.proxy = Some(read.map_err(|_| unusable("The `proxy`", &"its address cannot be read"))?);
+        }
+        Ok(Self::Tls(Box::new(deferred)))
     }
 
-    /// The lane through `reqwest`.
+    /// The lane through `reqwest`, also for plain `http`.
+    #[cfg(test)]
     pub(super) fn tls(source: &RestSource) -> Self {
-        Self::Tls(Box::new(Deferred {
-            client: OnceLock::new(),
-            https_only: source.base.scheme() == "https",
-            connect_timeout: source.connect_timeout,
-            max_idle: source.concurrency,
-        }))
+        Self::Tls(Box::new(Deferred::new(source.base.scheme() == "https", source)))
     }
 
     fn plain(source: &RestSource) -> Self {
@@ -199,6 +253,11 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// A fault of an answer that came and cannot be taken.
+    pub(super) fn told(cause: &str) -> Self {
+        Self { stage: Stage::Sent, cause: cause.to_owned() }
+    }
+
     fn new(stage: Stage, error: &(dyn Error + 'static)) -> Self {
         let mut cause = error.to_string();
         for inner in causes(error) {

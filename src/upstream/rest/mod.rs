@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod breaker;
+mod challenge;
 mod explain;
 mod lane;
 mod pace;
@@ -12,10 +13,14 @@ mod path;
 mod payload;
 mod request;
 mod retry;
+mod token;
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderName, HeaderValue, header::LOCATION};
+use http::{
+    HeaderName, HeaderValue,
+    header::{AUTHORIZATION, LOCATION},
+};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep_until, timeout_at},
@@ -32,8 +37,9 @@ use self::{
     pace::Pace,
     request::{Frame, Outgoing},
     retry::Budget,
+    token::Tokens,
 };
-use super::{FailureClass, UpstreamError};
+use super::{FailureClass, Relay, UpstreamError};
 use crate::{
     plan::{self, RestSource},
     secret::Vault,
@@ -50,6 +56,19 @@ pub struct RestUpstream {
     breaker: Breaker,
     pace: Option<Pace>,
     budget: Budget,
+    tokens: Option<Tokens>,
+    lent: Lent,
+}
+
+/// Whose credential a source is asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lent {
+    /// That of this server.
+    No,
+    /// The caller's, that a client can renew by signing in again.
+    Token,
+    /// The caller's, of a kind that only the caller knows how to renew.
+    Other,
 }
 
 /// What one call brings along.
@@ -68,13 +87,30 @@ pub struct RestCall<'a> {
 /// What one attempt of a call adds to its request.
 #[derive(Clone, Copy, Debug, Default)]
 struct Extra<'a> {
-    header: Option<(&'a HeaderName, &'a HeaderValue)>,
+    /// The key against repetition.
+    key: Option<(&'a HeaderName, &'a HeaderValue)>,
+    /// The token of a token endpoint.
+    token: Option<&'a HeaderValue>,
 }
 
 impl Extra<'_> {
     fn add_to(self, outgoing: &mut Outgoing) {
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.key {
             outgoing.headers.insert(name, value.clone());
+        }
+        if let Some(token) = self.token {
+            outgoing.headers.insert(AUTHORIZATION, token.clone());
+        }
+    }
+}
+
+impl Lent {
+    fn of(auth: &plan::Auth) -> Self {
+        match auth {
+            plan::Auth::Passthrough { from, .. } if from == "authorization" => Self::Token,
+            plan::Auth::Tokens(request) if request.grant == plan::Grant::Exchange => Self::Token,
+            plan::Auth::Passthrough { .. } => Self::Other,
+            _ => Self::No,
         }
     }
 }
@@ -86,7 +122,7 @@ impl RestUpstream {
     /// # Errors
     /// [`FailureClass::Internal`] when the plan or the vault holds what `check` would have refused.
     pub fn new(name: &str, source: &RestSource, vault: &Vault) -> Result<Self, UpstreamError> {
-        Self::over(Lane::new(source), name, source, vault)
+        Self::over(Lane::to(&source.base, source, vault)?, name, source, vault)
     }
 
     fn over(lane: Lane, name: &str, source: &RestSource, vault: &Vault) -> Result<Self, UpstreamError> {
@@ -94,6 +130,10 @@ impl RestUpstream {
         let frame = Frame::new(name, source, signer)?;
         let permits = Semaphore::new(source.concurrency.clamp(1, Semaphore::MAX_PERMITS));
         let plan::Breaker { failures, pause } = source.bounds.breaker;
+        let tokens = match &source.auth {
+            plan::Auth::Tokens(request) => Some(Tokens::new(name, source, request, vault)?),
+            _ => None,
+        };
         Ok(Self {
             name: name.to_owned(),
             lane,
@@ -103,6 +143,8 @@ impl RestUpstream {
             breaker: Breaker::new(failures, pause),
             pace: source.bounds.rate.map(Pace::new),
             budget: Budget::new(),
+            lent: Lent::of(&source.auth),
+            tokens,
         })
     }
 
@@ -116,7 +158,7 @@ impl RestUpstream {
     /// or a compression that was not asked for, [`FailureClass::TooLarge`] past the source's cap.
     /// An error status is an [`Answer`].
     pub async fn send(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Answer, UpstreamError> {
-        if request.care.is_plain() {
+        if request.care.is_plain() && self.tokens.is_none() {
             return self.attempt(request, call, Extra::default()).await;
         }
         // Its future holds that of an attempt: calls without any care do not carry it along.
@@ -145,6 +187,7 @@ impl RestUpstream {
                 sent = self.lane.send(make()?).await;
             }
             let reply = sent.map_err(|fault| self.broken(request, fault))?;
+            self.refuse_credential(request, &reply)?;
             self.refuse_redirect(&reply)?;
             self.refuse_compression(request, &reply)?;
             let read = body::read(reply, request.parse, self.max_response).await;
@@ -160,6 +203,41 @@ impl RestUpstream {
         let (method, path, status) = (request.method.as_str(), &request.path.source, answer.status);
         tracing::debug!(source = %self.name, method, path, status, bytes = answer.body.len(), "a source answered");
         Ok(answer)
+    }
+
+    /// The source does not take what the caller lent: the client must know, to renew it (auth.md §1.2).
+    fn refuse_credential(&self, request: &plan::rest::Request, reply: &Reply) -> Result<(), UpstreamError> {
+        let status = reply.status().as_u16();
+        if self.lent == Lent::No || !matches!(status, 401 | 403) || request.success.iter().any(|it| it.holds(status)) {
+            return Ok(());
+        }
+        let told = |words: &str| {
+            let public = format!("`{}` {words}", self.name);
+            UpstreamError::new(FailureClass::Credential, public).caused_by(format!("status {status}"))
+        };
+        let scope = challenge::insufficient_scope(reply.headers());
+        match (status, self.lent, scope) {
+            (401, Lent::Token, _) => Err(told("did not accept your token; sign in again.").relayed(Relay::SignIn)),
+            (401, _, _) => Err(told("did not accept the credential that you sent along with this call.")),
+            (_, Lent::Token, Some(scope)) if !scope.is_empty() => {
+                let words = format!("asks for a token with the scope {scope}.");
+                Err(told(&words).relayed(Relay::Scope(scope)))
+            }
+            (_, _, Some(_)) => Err(told("asks for a token that may do more than yours.")),
+            (_, _, None) => Ok(()),
+        }
+    }
+
+    /// The author's name for the source.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is asked with the credential of this server, so that only its operator can help when it is refused.
+    #[must_use]
+    pub fn is_operators(&self) -> bool {
+        self.lent == Lent::No
     }
 
     fn left_alone(&self, wait: Duration) -> UpstreamError {

@@ -268,6 +268,7 @@ mod tests {
             max_response: 0,
             concurrency: 1,
             bounds: plan::Bounds::default(),
+            network: Box::default(),
         };
         Frame::new("shop", &source, Signer::Nothing).unwrap()
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::{Answer, Extra, RestCall, RestUpstream};
 use crate::{
     plan::{Retry, rest::Request},
-    upstream::{FailureClass, UpstreamError},
+    upstream::{FailureClass, Relay, UpstreamError},
 };
 
 /// The longest pause after the first attempt; it doubles with every further one.
@@ -54,9 +54,23 @@ impl RestUpstream {
         let key = request.care.idempotency_key.as_deref().map(fresh_key).transpose()?;
         self.budget.earn();
         let mut attempt = 1;
+        let mut renewed = false;
         loop {
-            let extra = Extra { header: key.as_ref().map(|(name, value)| (name, value)) };
+            let token = match &self.tokens {
+                Some(tokens) => Some(tokens.token(call).await?),
+                None => None,
+            };
+            let extra = Extra { key: key.as_ref().map(|(name, value)| (name, value)), token: token.as_ref() };
             let result = self.attempt(request, call, extra).await;
+            if let Some((tokens, token)) = self.tokens.as_ref().zip(token.as_ref())
+                && !renewed
+                && is_refused(&result)
+            {
+                // A token may be taken back before it expires. What is refused for that was not done.
+                tokens.forget(call, token).await;
+                renewed = true;
+                continue;
+            }
             let Some(pause) = self.again(request, &result, attempt, call.deadline) else { return result };
             if pause >= TOLD_PAUSE {
                 let seconds = pause.as_secs_f32();
@@ -87,6 +101,14 @@ impl RestUpstream {
         let pause = asked.unwrap_or_else(|| jittered(attempt));
         let left = deadline.saturating_duration_since(Instant::now());
         (pause + LEAST_LEFT < left && self.budget.spend()).then_some(pause)
+    }
+}
+
+/// Whether the source did not accept the token.
+fn is_refused(result: &Result<Answer, UpstreamError>) -> bool {
+    match result {
+        Ok(answer) => answer.status == 401,
+        Err(error) => matches!(error.relay(), Some(Relay::SignIn)),
     }
 }
 

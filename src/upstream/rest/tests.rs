@@ -35,6 +35,7 @@ fn source(address: &str) -> RestSource {
         max_response: 64 * 1024,
         concurrency: 8,
         bounds: Bounds::default(),
+        network: Box::default(),
     }
 }
 
