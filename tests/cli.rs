@@ -52,6 +52,9 @@ fn exit_codes_tell_what_went_wrong() {
         (&["--help"], 0),
         (&["--version"], 0),
         (&["schema"], 0),
+        (&["explain"], 0),
+        (&["explain", "mb0201"], 0),
+        (&["explain", "MB9999"], 2),
     ] {
         let (found, stdout, stderr) = run(files.path(), arguments);
         assert_eq!(found, exit, "{arguments:?}\n{stdout}\n{stderr}");
@@ -80,6 +83,20 @@ fn faults_have_their_place_in_every_form() {
     let (_, json, _) = run(files.path(), &["check", "--format", "json", "shop.yaml"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((json["errors"].as_u64(), json["diagnostics"][0]["at"]["line"].as_u64()), (Some(1), Some(2)));
+}
+
+#[test]
+fn a_code_is_explained_with_a_file_that_has_its_fault() {
+    let files = folder(&[]);
+    let (_, told, _) = run(files.path(), &["explain", "MB0201"]);
+    let parts =
+        ["MB0201: A key that the format does not know.", "\nWhy\n", "\nExample\n", "error[MB0201]", "\nInstead\n"];
+    let found: Vec<_> = parts.iter().map(|part| told.find(part)).collect();
+    assert!(found.is_sorted() && found.iter().all(Option::is_some), "{found:?}\n{told}");
+    let (_, _, refused) = run(files.path(), &["explain", "MB0210"]);
+    assert!(refused.contains("there is no code `MB0210`") && refused.contains("did you mean MB0"), "{refused}");
+    let (_, all, _) = run(files.path(), &["explain"]);
+    assert!(all.lines().count() > 80 && all.starts_with("MB0002  A file is not UTF-8."), "{all}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use mcp_bridge::bridge::json_schema;
+use mcp_bridge::{bridge::json_schema, cli::diagnostics_page};
 use serde_json::Value;
 
 fn fresh(path: &str, text: &str) {
@@ -26,6 +26,11 @@ fn the_schema_is_fresh() {
 #[test]
 fn the_reference_is_fresh() {
     fresh("docs/bridge-reference.md", &reference(&json_schema()));
+}
+
+#[test]
+fn the_page_of_diagnostics_is_fresh() {
+    fresh("docs/diagnostics.md", &diagnostics_page());
 }
 
 #[test]

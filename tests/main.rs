@@ -9,6 +9,7 @@ mod check_fixtures;
 mod cli;
 mod credentials;
 mod examples;
+mod explain;
 mod floors;
 mod fuzzing;
 mod generated;

@@ -3,6 +3,7 @@
 mod check;
 mod environment;
 mod exit;
+mod explain;
 mod instructions;
 mod keys;
 mod report;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
+pub use explain::{check_samples, diagnostics_page};
 
 /// Serves REST endpoints and SQL queries as MCP tools, from YAML files.
 #[derive(Debug, Parser)]
@@ -43,6 +45,8 @@ enum Command {
     Tools(tools::Options),
     /// Prints the instructions that clients are sent
     Instructions(instructions::Options),
+    /// Says what a code of `check` means, and what to write instead
+    Explain(explain::Options),
     /// Makes, shows, replaces and takes back API keys
     #[command(subcommand)]
     Keys(keys::Options),
@@ -86,6 +90,7 @@ pub fn run() -> Exit {
         Command::Check(options) => check::run(&options),
         Command::Tools(options) => tools::run(&options),
         Command::Instructions(options) => instructions::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Keys(options) => keys::run(&options),
         Command::Schema => schema::run(),
     }

@@ -1,12 +1,13 @@
 //! Floor 1. Every kind of fault has a code: `MB` and four digits, the phase in the first two.
-//! A code is a contract: it is never given to another fault.
+//! A code is a contract: it is never given to another fault. A new one needs a page in
+//! `src/diag/explain`, and a folder in `tests/check` that shows it.
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
+    ($(#[doc = $doc:literal] $variant:ident = $code:literal,)*) => {
         /// What kind of fault a diagnostic reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $doc] $variant,)*
         }
 
         impl Code {
@@ -18,6 +19,21 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $code,)*
+                }
+            }
+
+            /// What kind of fault it is, in one sentence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc.trim_ascii(),)*
+                }
+            }
+
+            /// The page about the code in `src/diag/explain`, without which nothing compiles.
+            pub(super) const fn page(self) -> &'static str {
+                match self {
+                    $(Self::$variant => include_str!(concat!("explain/", $code, ".md")),)*
                 }
             }
         }

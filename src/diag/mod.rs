@@ -1,6 +1,7 @@
 //! Floor 1. What is wrong with a file, as data: a code, a sentence, the places, and what to do.
 
 mod code;
+mod explain;
 mod mask;
 pub mod render;
 mod suggest;
@@ -13,6 +14,7 @@ use crate::{
 };
 
 pub use code::Code;
+pub use explain::{Advice, Explanation, Language, Sample};
 pub use suggest::closest;
 
 /// How much a diagnostic matters.
