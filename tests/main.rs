@@ -15,6 +15,7 @@ mod fuzzing;
 mod generated;
 mod hostile;
 mod keys;
+mod limits;
 mod one_language;
 mod replies;
 mod resilience;

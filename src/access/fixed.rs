@@ -54,6 +54,7 @@ impl FixedKeys {
 fn principal(key: &ApiKey, server: &Server) -> Principal {
     Principal::new(Identity {
         kind: Identified::ApiKey,
+        id: key.name.clone(),
         name: key.name.clone(),
         subject: Some(key.name.clone()),
         workspace: key.workspace.clone(),

@@ -2,6 +2,7 @@
 //! a credential is told by its form alone, and what one refuses no other is asked about.
 
 mod fixed;
+mod limits;
 mod stored;
 
 use std::{io, sync::Arc};
@@ -16,6 +17,7 @@ use crate::{
 };
 
 use fixed::FixedKeys;
+pub use limits::{Exhausted, Limits};
 use stored::StoredKeys;
 
 /// Longer credentials are none (auth.md §4.2).

@@ -58,6 +58,7 @@ impl StoredKeys {
         }
         Principal::new(Identity {
             kind: Identified::ApiKey,
+            id: key.id,
             subject: Some(key.name.clone()),
             name: key.name,
             workspace: key.workspace,

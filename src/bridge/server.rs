@@ -26,15 +26,16 @@ pub struct Server {
     /// The certificate of the server.
     #[schemars(extend("x-not-yet" = true))]
     pub tls: Option<Tls>,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed: `10.0.0.0/8`, `192.0.2.7`.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
     /// Who may call.
     pub auth: Option<Auth>,
     /// Listens on any address although nobody has to identify themselves.
     pub unsafe_public: Option<bool>,
     /// How often may be called.
-    #[schemars(extend("x-not-yet" = true))]
     pub rate_limit: Option<RateLimits>,
-    /// The header that names the person behind the caller.
-    #[schemars(extend("x-not-yet" = true))]
+    /// The header in which callers name the person behind them, such as `x-poke-user-id`.
     pub end_user_header: Option<String>,
     /// Where keys are kept: `sqlite:FILE`. Default: `sqlite:mcp-bridge-state.db` beside this file.
     pub state: Option<String>,
@@ -176,11 +177,11 @@ pub struct Scope {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimits {
-    /// By one caller.
+    /// By one caller. Callers that nobody asks who they are count by address.
     pub per_caller: Option<Rate>,
     /// By one person behind a caller.
     pub per_end_user: Option<Rate>,
-    /// From one address without a credential.
+    /// From one address without a valid credential. Default: `60/min`.
     pub per_ip_unauthenticated: Option<Rate>,
 }
 

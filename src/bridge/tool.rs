@@ -45,7 +45,6 @@ pub struct Tool {
     #[serde(default)]
     pub require: IndexMap<String, Fitting>,
     /// How often one caller may call it.
-    #[schemars(extend("x-not-yet" = true))]
     pub rate_limit: Option<Rate>,
     /// How many calls of this tool may be under way at once. Others wait for a place, for half of their time.
     #[schemars(range(min = 1, max = 10_000))]

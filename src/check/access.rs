@@ -1,14 +1,18 @@
 //! Floor 4. The server's settings: where it listens and who may call.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
+use ipnet::IpNet;
 use url::Url;
 
 use super::{admission, context::Context, rest, source::Sources};
 use crate::{
     bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
     diag::{Code, Diagnostic},
-    plan::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server, Stored},
+    plan::{ApiKey, ApiKeys, Assertion, CallerPart, KeyProof, Plan, Public, Server, Stored},
     secret::{Secret, SecretId},
     yaml::Pointer,
 };
@@ -49,6 +53,20 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     let is_kept = written.state.is_some() || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted);
     if is_kept {
         server.state = state(written, &at.at("state"), context);
+    }
+    if let Some(limits) = &written.rate_limit {
+        server.limits.caller = limits.per_caller.map(admission::rate);
+        server.limits.end_user = limits.per_end_user.map(admission::rate);
+        server.limits.stranger = limits.per_ip_unauthenticated.map_or(server.limits.stranger, admission::rate);
+    }
+    if let Some(header) = &written.end_user_header {
+        let at = at.at("end_user_header");
+        if rest::header_name(header, rest::HeaderUse::Credential, &at, context) {
+            server.end_user_header = Some(header.to_ascii_lowercase());
+        }
+    }
+    for (index, network) in written.trusted_proxies.iter().enumerate() {
+        server.trusted_proxies.extend(self::network(network, &at.at("trusted_proxies").at(index), context));
     }
     let auth = at.at("auth");
     if let Some(written) = &written.auth {
@@ -145,6 +163,39 @@ fn api_keys(written: &WrittenKeys, at: &Pointer, context: &mut Context<'_>) -> A
         .filter(|header| rest::header_name(header, rest::HeaderUse::Credential, &at.at("header"), context));
     let stored = if is_stored { Stored::Accepted } else { Stored::Refused };
     ApiKeys { keys, stored, header: header.map(|header| header.to_ascii_lowercase()) }
+}
+
+/// Addresses as `10.0.0.0/8`, or one of them.
+fn network(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<IpNet> {
+    let read = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    if read.is_none() {
+        let fault = Diagnostic::error(Code::Address, context.value(at), format!("`{text}` is not an address"));
+        context.push(fault.help("write an address, or several as `10.0.0.0/8`"));
+    }
+    read
+}
+
+/// A tool that wants to know the person behind the caller needs callers that name one and are believed.
+pub(super) fn end_users_are_named(plan: &Plan, document: &super::Document, context: &mut Context<'_>) {
+    let server = &plan.server;
+    let believed = server.api_keys.as_ref().is_some_and(|keys| {
+        keys.stored == Stored::Accepted || keys.keys.iter().any(|key| key.end_users == Assertion::Believed)
+    });
+    let help = match (&server.end_user_header, believed) {
+        (Some(_), true) => return,
+        (None, _) => "name the header that they stand in: `server.end_user_header: x-poke-user-id`",
+        (Some(_), false) => "believe a caller that is known to say the truth: `asserts_end_user: true`",
+    };
+    for name in document.file.tools.keys() {
+        let full = format!("{}{name}", document.file.prefix.as_deref().unwrap_or_default());
+        let Some(tool) = plan.tools.iter().find(|tool| tool.name == full) else { continue };
+        let bound = tool.bound.iter().map(|bound| &bound.part);
+        if bound.chain(&tool.needs).any(|part| *part == CallerPart::EndUser) {
+            let span = context.key(&Pointer::root().at("tools").at(name));
+            let message = format!("`{name}` needs to know the person behind the caller, and no caller can tell");
+            context.push(Diagnostic::error(Code::EndUser, span, message).help(help));
+        }
+    }
 }
 
 /// Whether a caller is believed when it names the person behind it.

@@ -6,9 +6,9 @@ use indexmap::IndexMap;
 
 use super::{Document, context::Context, templates::spelled};
 use crate::{
-    bridge::{Scope as WrittenScope, Tool as Written},
+    bridge::{Rate as WrittenRate, Scope as WrittenScope, Tool as Written},
     diag::{Code, Diagnostic, closest},
-    plan::{Admission, CallerPart, Plan, Requirement},
+    plan::{Admission, CallerPart, Plan, Rate, Requirement},
     yaml::Pointer,
 };
 
@@ -28,7 +28,12 @@ pub(super) fn build(written: &Written, at: &Pointer, context: &mut Context<'_>) 
             None => unknown_part(name, &at, context),
         }
     }
-    Admission { scopes: written.scopes.clone(), require, rate: None }
+    Admission { scopes: written.scopes.clone(), require, rate: written.rate_limit.map(rate) }
+}
+
+/// A rate as it is executed.
+pub(super) fn rate(written: WrittenRate) -> Rate {
+    Rate { count: written.count, per: written.per }
 }
 
 fn unknown_part(name: &str, at: &Pointer, context: &mut Context<'_>) {

@@ -96,6 +96,7 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
         access::refuse_key_forwarding(&plan.server, sources, &mut context);
         admission::hold_against(&plan, document, &mut context);
+        access::end_users_are_named(&plan, document, &mut context);
     }
     let mut places = Places::default();
     for document in &documents {

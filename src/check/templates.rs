@@ -103,7 +103,9 @@ pub(super) fn tree(
             for (pointer, variable) in tree.variables() {
                 variables(std::slice::from_ref(variable), stage, params, &at.below(&pointer), context);
                 if let (Stage::Request, Some(source)) = (stage, value.pointer(&pointer).and_then(Value::as_str)) {
-                    note_needs(source, std::slice::from_ref(variable), context);
+                    let beside = tree.variables().filter(|(other, _)| *other == pointer);
+                    let beside: Vec<Variable> = beside.map(|(_, variable)| variable.clone()).collect();
+                    note_needs(source, &beside, context);
                 }
             }
             Some(tree)

@@ -214,6 +214,8 @@ codes! {
     WriteWithoutScope = "MB0808",
     /// A state that cannot be kept where the file says.
     State = "MB0809",
+    /// A person behind the caller that nobody can name.
+    EndUser = "MB0810",
 
     /// A part of a fixed answer that cannot be sent.
     Reply = "MB0901",

@@ -2,6 +2,7 @@
 
 use super::{
     cache::{Cache, Caches},
+    gate::Gates,
     places::Places,
 };
 use crate::{
@@ -18,6 +19,7 @@ pub struct Generation {
     upstreams: Upstreams,
     places: Places,
     caches: Caches,
+    gates: Gates,
 }
 
 impl Generation {
@@ -32,7 +34,8 @@ impl Generation {
         check::apply_catalog(&mut plan, &catalog);
         let places = Places::new(&plan);
         let caches = Caches::new(&plan);
-        Ok(Self { plan, upstreams, places, caches })
+        let gates = Gates::new(&plan);
+        Ok(Self { plan, upstreams, places, caches, gates })
     }
 
     /// What is kept of the tool's results, where it has a cache.
@@ -43,6 +46,11 @@ impl Generation {
     /// The places of tools that have a cap.
     pub(super) const fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// How often tools may be called.
+    pub(super) const fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// What is served.

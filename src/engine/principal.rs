@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::plan::{Admission, Assertion, CallerPart, Requirement};
 
 /// How a caller identified itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Identified {
     /// Not at all: the server asks nobody who they are.
     Anonymous,
@@ -38,6 +38,8 @@ impl Identified {
 pub struct Identity {
     /// How it identified itself.
     pub kind: Identified,
+    /// What no other caller of this kind has.
+    pub id: String,
     /// The name that logs show.
     pub name: String,
     /// Who it is, to those who issued the credential.
@@ -80,6 +82,7 @@ impl Principal {
     pub fn anonymous() -> Self {
         Self::new(Identity {
             kind: Identified::Anonymous,
+            id: String::new(),
             name: "anonymous".into(),
             subject: None,
             workspace: None,
@@ -122,6 +125,12 @@ impl Principal {
     #[must_use]
     pub const fn kind(&self) -> Identified {
         self.identity.kind
+    }
+
+    /// What no other caller has: by this its calls are counted.
+    #[must_use]
+    pub fn key(&self) -> (Identified, &str) {
+        (self.identity.kind, &self.identity.id)
     }
 
     /// The name that logs show.
@@ -229,6 +238,7 @@ mod tests {
     fn token(claims: &Value, scopes: &[&str]) -> Principal {
         Principal::new(Identity {
             kind: Identified::Token,
+            id: "ada".into(),
             name: "ada".into(),
             subject: Some("ada".into()),
             workspace: Some(String::new()),

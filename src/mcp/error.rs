@@ -162,9 +162,15 @@ impl Refusal {
         matches!(self.status, Status::Ok)
     }
 
+    /// The refusal as an answer to a client that survives no other status.
+    #[must_use]
+    pub fn in_band(self) -> Self {
+        Self { status: Status::Ok, ..self }
+    }
+
     /// Names the request that is refused.
     #[must_use]
-    pub(super) fn of(mut self, id: Option<&str>) -> Self {
+    pub fn of(mut self, id: Option<&str>) -> Self {
         self.id = id.map(Into::into);
         self
     }

@@ -51,6 +51,7 @@ pub use error::Refusal;
 pub use headers::Headers;
 pub use messages::Messages;
 pub use revision::Revision;
+pub use wire::{id, messages};
 
 /// What a response's HTTP status will be. `serve` alone spells numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

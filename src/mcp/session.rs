@@ -189,6 +189,7 @@ mod tests {
 
     fn caller(kind: Identified, subject: &str, workspace: Option<&str>) -> Principal {
         Principal::new(Identity {
+            id: String::new(),
             kind,
             name: "somebody".into(),
             subject: Some(subject.into()),

@@ -154,6 +154,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<Body<'_>, NotAMessage> {
     read_text(text).map(Body::One)
 }
 
+/// The id of the one request in a body, for an answer that is given before anything else is read.
+#[must_use]
+pub fn id(bytes: &[u8]) -> Option<String> {
+    match read(bytes) {
+        Ok(Body::One(Kind::Request(request))) => Some(request.id.to_owned()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// How many messages a body holds. What cannot be read counts as one.
+#[must_use]
+pub fn messages(bytes: &[u8]) -> usize {
+    if !bytes.trim_ascii_start().starts_with(b"[") {
+        return 1;
+    }
+    serde_json::from_slice::<Vec<&RawValue>>(bytes).map_or(1, |messages| messages.len())
+}
+
 /// Reads one message of a batch.
 pub(super) fn read_one(raw: &RawValue) -> Result<Kind<'_>, NotAMessage> {
     read_text(raw.get())

@@ -20,7 +20,7 @@ pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };
-pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Public, Server, Stored};
+pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Server, Stored};
 pub use source::{
     Auth, ClientAuth, Engine, Grant, Identity, Network, Pool, RestSource, Source, SourceKind, SqlSource, TokenRequest,
 };

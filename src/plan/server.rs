@@ -7,6 +7,9 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+
+use super::Rate;
 use crate::secret::SecretId;
 
 /// Settings of the server.
@@ -24,6 +27,12 @@ pub struct Server {
     pub scopes: BTreeMap<String, BTreeSet<String>>,
     /// The file that keeps what the server remembers, when it is asked to.
     pub state: Option<PathBuf>,
+    /// How often may be called.
+    pub limits: Limits,
+    /// The header in which callers name the person behind them, in lower case.
+    pub end_user_header: Option<String>,
+    /// Proxies whose word for an address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether any address may be listened on without keys.
     pub public: Public,
     /// What session ids are signed with; `None` when nothing has to be believed of them.
@@ -50,10 +59,31 @@ impl Default for Server {
             api_keys: None,
             scopes: BTreeMap::new(),
             state: None,
+            limits: Limits::default(),
+            end_user_header: None,
+            trusted_proxies: Vec::new(),
             public: Public::Guarded,
             signing_key: None,
             shutdown_grace: Duration::from_secs(10),
         }
+    }
+}
+
+/// How often may be called.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// By one caller.
+    pub caller: Option<Rate>,
+    /// By one person behind a caller.
+    pub end_user: Option<Rate>,
+    /// From one address without a valid credential.
+    pub stranger: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let stranger = Rate { count: 60, per: Duration::from_mins(1) };
+        Self { caller: None, end_user: None, stranger }
     }
 }
 

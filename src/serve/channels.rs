@@ -80,7 +80,7 @@ pub(super) async fn post(shared: &Arc<Shared>, head: request::Parts, body: &mut 
 }
 
 async fn take(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Result<(), Box<Response<Body>>> {
-    let principal = http::identify(shared, &head.headers)?;
+    let principal = http::admit(shared, &head, body).await?;
     let refused = |refusal: Refusal| Box::new(http::send(refusal.reply()));
     negotiation::is_json(&head.headers).map_err(refused)?;
     let [version, ..] = negotiation::own(&head.headers).map_err(refused)?;

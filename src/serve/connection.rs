@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -105,7 +105,7 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: Cancellati
                     crowded.tell(|| tracing::warn!("a connection was closed: its address has too many"));
                     continue;
                 };
-                let talk = talk(stream, graceful.watcher(), Arc::clone(&shared));
+                let talk = talk((stream, address.ip()), graceful.watcher(), Arc::clone(&shared));
                 telemetry::spawn(async move {
                     talk.await;
                     drop((slot, place));
@@ -145,7 +145,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<io::Re
 }
 
 /// Talks with one client until either has had enough. What ends a connection is its affair.
-async fn talk(socket: TcpStream, watcher: Watcher, shared: Arc<Shared>) {
+async fn talk((socket, peer): (TcpStream, IpAddr), watcher: Watcher, shared: Arc<Shared>) {
     let limits = shared.limits;
     // hyper has no deadline before it knows the version.
     let said = tokio::select! {
@@ -158,7 +158,7 @@ async fn talk(socket: TcpStream, watcher: Watcher, shared: Arc<Shared>) {
     let tasks = shared.app.tasks().clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(shared.app.respond(request.map(Body::new)).await) }
+        async move { Ok::<_, Infallible>(shared.app.respond(request.map(Body::new), peer).await) }
     });
     let io = TokioIo::new(stream);
     let _ = match version {

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,6 +22,7 @@ use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use super::{
+    callers::{Callers, Peer, only},
     challenge::{Challenges, Refused},
     channels::{self, Channels},
     cors, events,
@@ -32,7 +34,6 @@ use super::{
     refusals,
 };
 use crate::{
-    access::{Authenticator, Presented, Verdict},
     engine::{CallerHeaders, Principal},
     mcp::{self, Accepts, Content, Headers, Incoming, Refusal, Reply, Revision, Status},
     telemetry::{self, Tasks},
@@ -41,7 +42,7 @@ use crate::{
 /// Bytes of a request's body at most.
 const BODY_MAX: usize = 4 << 20;
 /// How long a client may take to send it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is still read, and thrown away, of the body of a refused request, and for how long: a
 /// client that is cut off while it sends does not see the refusal.
 const DISCARD_MAX: usize = 16 << 20;
@@ -59,8 +60,7 @@ pub(super) struct App {
 pub(super) struct Shared {
     pub(super) protocol: Arc<mcp::Server>,
     pub(super) channels: Channels,
-    authenticator: Authenticator,
-    challenges: Challenges,
+    callers: Callers,
     probe: Probe,
     requests: AtomicU64,
 }
@@ -73,10 +73,9 @@ impl Shared {
 }
 
 impl App {
-    pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, authenticator: Authenticator) -> Self {
-        let (challenges, probe, requests) = (Challenges::default(), Probe::default(), AtomicU64::new(1));
-        let channels = Channels::default();
-        let shared = Arc::new(Shared { protocol, channels, authenticator, challenges, probe, requests });
+    pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, callers: Callers) -> Self {
+        let (channels, probe, requests) = (Channels::default(), Probe::default(), AtomicU64::new(1));
+        let shared = Arc::new(Shared { protocol, channels, callers, probe, requests });
         let router = Router::new()
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
@@ -100,9 +99,10 @@ impl App {
         self.shared.protocol.generation().close().await;
     }
 
-    /// Answers one request.
-    pub(super) async fn respond(&self, request: Request) -> Response<Body> {
-        let (head, mut body) = request.into_parts();
+    /// Answers one request of a client at an address.
+    pub(super) async fn respond(&self, request: Request, peer: IpAddr) -> Response<Body> {
+        let (mut head, mut body) = request.into_parts();
+        head.extensions.insert(Peer(peer));
         // A client that asks before it sends sends nothing after a refusal.
         let asks = head.headers.contains_key(header::EXPECT);
         let response = self.answer(head, &mut body).await;
@@ -198,7 +198,7 @@ async fn either(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts
     if head.method != Method::GET {
         return endpoint(shared, bridge, head, body).await;
     }
-    match identify(shared, &head.headers) {
+    match admit(shared, &head, body).await {
         Ok(principal) => channels::open(shared, bridge, principal, &head.headers),
         Err(refused) => *refused,
     }
@@ -207,7 +207,7 @@ async fn either(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts
 /// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
 /// stranger cannot make us read one (protocol.md §2.0, steps 2 to 5).
 async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts, body: &mut Body) -> Response<Body> {
-    let principal = match identify(shared, &head.headers) {
+    let principal = match admit(shared, &head, body).await {
         Ok(principal) => principal,
         Err(refused) => return *refused,
     };
@@ -227,6 +227,12 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         Ok(body) => body,
         Err(refusal) => return send(refusal.reply()),
     };
+    let more = mcp::messages(&body).saturating_sub(1);
+    if more > 0
+        && let Err(turned) = shared.callers.count(&principal, &head, more)
+    {
+        return refusals::turned(turned, &shared.callers.challenges, &head.headers, &mut Body::empty()).await;
+    }
     let id = shared.number();
     let headers = OwnHeaders::new(head.headers, shared);
     let lasting = !is_stateless(version.as_ref());
@@ -251,7 +257,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         (None, Status::Unauthorized) => Some(Refused::Invalid("The API did not accept the token")),
         (None, _) => None,
     };
-    let challenge = refused.map(|refused| shared.challenges.value(refused));
+    let challenge = refused.map(|refused| shared.callers.challenges.value(refused));
     let mut response = send(reply);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(Challenges::NAME, challenge);
@@ -316,30 +322,19 @@ impl OwnHeaders {
 
 impl CallerHeaders for OwnHeaders {
     fn get(&self, name: &str) -> Option<&[u8]> {
-        only(&self.all, name).filter(|value| !self.shared.authenticator.is_key(value))
+        only(&self.all, name).filter(|value| !self.shared.callers.authenticator.is_key(value))
     }
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let mut all = headers.get_all(name).iter();
-    all.next().filter(|_| all.next().is_none()).map(HeaderValue::as_bytes)
-}
-
-/// The credential of a header. Of two nobody can say which is meant, so they are one that fits
-/// nobody: a credential was sent, and it is not valid.
-fn presented<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    headers.contains_key(name).then(|| only(headers, name).unwrap_or_default())
-}
-
-pub(super) fn identify(shared: &Shared, headers: &HeaderMap) -> Result<Arc<Principal>, Box<Response<Body>>> {
-    let name = header::AUTHORIZATION.as_str();
-    let presented = Presented {
-        authorization: presented(headers, name),
-        header: shared.authenticator.header().and_then(|name| presented(headers, name)),
-    };
-    match shared.authenticator.identify(presented) {
-        Verdict::Known(principal) => Ok(principal),
-        Verdict::Refused(why) => Err(Box::new(refusals::unknown_caller(why, &shared.challenges))),
+/// Tells who is calling, or what such a caller is answered.
+pub(super) async fn admit(
+    shared: &Shared,
+    head: &request::Parts,
+    body: &mut Body,
+) -> Result<Arc<Principal>, Box<Response<Body>>> {
+    match shared.callers.admit(head) {
+        Ok(principal) => Ok(principal),
+        Err(turned) => Err(Box::new(refusals::turned(turned, &shared.callers.challenges, &head.headers, body).await)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Floor 8. The HTTP server: settings → bind → serve → drain. The only place that spells
 //! HTTP statuses and knows the server crates.
 
+mod callers;
 mod challenge;
 mod channels;
 mod connection;
@@ -28,6 +29,7 @@ use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault}
 
 pub use stdio::Stdio;
 
+use callers::Callers;
 use connection::Limits;
 use guard::Guard;
 use http::App;
@@ -52,10 +54,10 @@ impl Bound {
         let listener = TcpListener::bind(listen).await?;
         let server: &plan::Server = &generation.plan().server;
         let guard = Guard::new(server, listener.local_addr()?);
-        let authenticator = Authenticator::new(server, vault)?;
+        let callers = Callers::new(server, Authenticator::new(server, vault)?);
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));
-        let app = App::new(mcp::Server::new(Arc::new(generation), key), guard, authenticator);
+        let app = App::new(mcp::Server::new(Arc::new(generation), key), guard, callers);
         Ok(Self { listener, app: Arc::new(app), limits })
     }
 

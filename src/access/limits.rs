@@ -1,0 +1,94 @@
+//! Floor 7. How often callers, the people behind them, and strangers may ask (auth.md §4.11).
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
+
+use crate::{
+    engine::{Identified, Limiter, Principal},
+    plan,
+};
+
+/// Keys that each limit tells apart; beyond them the quietest is forgotten.
+const KEYS: usize = 8192;
+
+/// The limits of a server.
+#[derive(Debug)]
+pub struct Limits {
+    caller: Option<Limiter>,
+    end_user: Option<Limiter>,
+    stranger: Limiter,
+}
+
+/// Who has had its share, and how long it is to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    /// In words that follow "too many requests".
+    pub whose: &'static str,
+    /// How long to wait.
+    pub wait: Duration,
+}
+
+impl Limits {
+    /// The limits of a plan, with nothing counted yet.
+    #[must_use]
+    pub fn new(limits: &plan::Limits) -> Self {
+        let limiter = |rate| Limiter::new(rate, KEYS);
+        Self {
+            caller: limits.caller.map(limiter),
+            end_user: limits.end_user.map(limiter),
+            stranger: limiter(limits.stranger),
+        }
+    }
+
+    /// Counts a request of a known caller, and of the person that it names: both must have some of
+    /// their share left, so that made-up people win nothing.
+    ///
+    /// # Errors
+    /// When either has had its share.
+    pub fn known(&self, principal: &Principal, address: IpAddr, messages: u32) -> Result<(), Exhausted> {
+        if let (Some(limiter), Some((person, _))) = (&self.end_user, principal.end_user()) {
+            let taken = limiter.take_several(&(principal.key(), person), messages);
+            taken.map_err(|wait| Exhausted { whose: "of this person", wait })?;
+        }
+        if let Some(limiter) = &self.caller {
+            let taken = match principal.key() {
+                // Those whom nobody asks are told apart by where they are.
+                (Identified::Anonymous, _) => limiter.take_several(&network(address), messages),
+                key => limiter.take_several(&key, messages),
+            };
+            taken.map_err(|wait| Exhausted { whose: "of this caller", wait })?;
+        }
+        Ok(())
+    }
+
+    /// Counts a request without a valid credential.
+    ///
+    /// # Errors
+    /// When the address has had its share.
+    pub fn stranger(&self, address: IpAddr) -> Result<(), Exhausted> {
+        self.stranger.take(&network(address)).map_err(refused)
+    }
+
+    /// Whether an address has sent too much without a valid credential for others to be asked
+    /// about what it sends. Nothing is counted.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn may_ask(&self, address: IpAddr) -> Result<(), Exhausted> {
+        self.stranger.look(&network(address)).map_err(refused)
+    }
+}
+
+const fn refused(wait: Duration) -> Exhausted {
+    Exhausted { whose: "without a valid credential", wait }
+}
+
+/// One client has a whole /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}

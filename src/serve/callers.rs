@@ -1,0 +1,189 @@
+//! Floor 8. Who is calling, from where, on whose behalf, and whether they may once more: all that
+//! is asked of a request before its body is read.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request};
+use ipnet::IpNet;
+
+use super::challenge::Challenges;
+use crate::{
+    access::{Authenticator, Exhausted, Limits, Presented, Refused, Verdict},
+    engine::Principal,
+    plan::Server,
+};
+
+/// Characters of a person's name at most.
+const LONGEST_PERSON: usize = 128;
+/// The header of a client whose people have UUIDs (poke-and-poggio.md).
+const POKE_USER: &str = "x-poke-user-id";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Everything that callers are held against.
+#[derive(Debug)]
+pub(super) struct Callers {
+    pub(super) authenticator: Authenticator,
+    pub(super) challenges: Challenges,
+    limits: Limits,
+    end_user_header: Option<String>,
+    proxies: Vec<IpNet>,
+}
+
+/// The address at the other end of the connection, in the extensions of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+fn peer(head: &request::Parts) -> IpAddr {
+    head.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
+}
+
+/// Why a request is not looked at any further.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turned {
+    /// Nobody knows the caller.
+    Unknown(Refused),
+    /// Too many requests.
+    Exhausted(Exhausted),
+}
+
+impl Callers {
+    pub(super) fn new(server: &Server, authenticator: Authenticator) -> Self {
+        Self {
+            authenticator,
+            challenges: Challenges::default(),
+            limits: Limits::new(&server.limits),
+            end_user_header: server.end_user_header.clone(),
+            proxies: server.trusted_proxies.clone(),
+        }
+    }
+
+    /// Tells who is calling, and counts the request.
+    pub(super) fn admit(&self, head: &request::Parts) -> Result<Arc<Principal>, Turned> {
+        let (headers, address) = (&head.headers, self.address(&head.headers, peer(head)));
+        let presented = Presented {
+            authorization: presented(headers, header::AUTHORIZATION.as_str()),
+            header: self.authenticator.header().and_then(|name| presented(headers, name)),
+        };
+        let principal = match self.authenticator.identify(presented) {
+            Verdict::Known(principal) => self.on_behalf(principal, headers),
+            Verdict::Refused(why) => {
+                self.limits.stranger(address).map_err(Turned::Exhausted)?;
+                return Err(Turned::Unknown(why));
+            }
+        };
+        self.limits.known(&principal, address, 1).map_err(Turned::Exhausted)?;
+        Ok(principal)
+    }
+
+    /// Counts the messages of a batch, the first of which was counted with its request.
+    pub(super) fn count(&self, principal: &Principal, head: &request::Parts, more: usize) -> Result<(), Turned> {
+        let (more, address) = (u32::try_from(more).unwrap_or(u32::MAX), self.address(&head.headers, peer(head)));
+        self.limits.known(principal, address, more).map_err(Turned::Exhausted)
+    }
+
+    /// The caller with the person that it names, when it names one in the one form there is.
+    fn on_behalf(&self, principal: Arc<Principal>, headers: &HeaderMap) -> Arc<Principal> {
+        let Some(name) = self.end_user_header.as_deref() else { return principal };
+        let person = only(headers, name).and_then(|value| std::str::from_utf8(value).ok());
+        match person.filter(|person| is_person(name, person)) {
+            Some(person) => Arc::new(principal.on_behalf_of(person)),
+            None => principal,
+        }
+    }
+
+    /// Where the caller is: what the last proxy that is believed says, or the other end.
+    fn address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let is_proxy = |address: IpAddr| self.proxies.iter().any(|proxy| proxy.contains(&address.to_canonical()));
+        if self.proxies.is_empty() || !is_proxy(peer) {
+            return peer;
+        }
+        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+        let mut client = peer;
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            client = hop;
+            if !is_proxy(hop) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+/// The value of a header that came once.
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut all = headers.get_all(name).iter();
+    all.next().filter(|_| all.next().is_none()).map(HeaderValue::as_bytes)
+}
+
+/// The credential of a header. Of two nobody can say which is meant, so they are one that fits
+/// nobody: a credential was sent, and it is not valid.
+fn presented<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    headers.contains_key(name).then(|| only(headers, name).unwrap_or_default())
+}
+
+/// Whether a text can name a person: a UUID where clients send those, and letters, digits and a
+/// few signs otherwise.
+fn is_person(header: &str, text: &str) -> bool {
+    if header == POKE_USER {
+        let groups = [8, 4, 4, 4, 12];
+        let parts: Vec<&str> = text.split('-').collect();
+        return parts.len() == groups.len()
+            && parts
+                .iter()
+                .zip(groups)
+                .all(|(part, length)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@".contains(&byte);
+    (1..=LONGEST_PERSON).contains(&text.len()) && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Vault;
+
+    #[test]
+    fn an_address_is_believed_of_proxies_that_are_trusted_and_of_nobody_else() {
+        let server = Server {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            ..Server::default()
+        };
+        let authenticator = Authenticator::new(&server, &Vault::default()).unwrap();
+        let callers = Callers::new(&server, authenticator);
+        for (peer, lines, expected) in [
+            ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("::1", &["203.0.113.9, 198.51.100.7, 10.2.3.4"], "198.51.100.7"),
+            ("10.0.0.1", &["203.0.113.9", "198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["198.51.100.7, nonsense"], "10.0.0.1"),
+            ("10.0.0.1", &["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+        ] {
+            let headers: HeaderMap =
+                lines.iter().map(|line| (FORWARDED_FOR, HeaderValue::from_str(line).unwrap())).collect();
+            assert_eq!(callers.address(&headers, peer.parse().unwrap()).to_string(), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_has_one_form() {
+        for (header, text, fits) in [
+            (POKE_USER, "0b5e1a52-7c1f-4c1e-9d7f-0a1b2c3d4e5f", true),
+            (POKE_USER, "0b5e1a52-7c1f-4c1e-9d7f-0a1b2c3d4e5", false),
+            (POKE_USER, "ada", false),
+            (POKE_USER, "", false),
+            ("x-user", "ada@shop.example", true),
+            ("x-user", "", false),
+            ("x-user", "a b", false),
+            ("x-user", "a\u{e9}", false),
+        ] {
+            assert_eq!(is_person(header, text), fits, "{header} {text}");
+        }
+        assert!(!is_person("x-user", &"x".repeat(LONGEST_PERSON + 1)));
+    }
+}
