@@ -5,6 +5,7 @@
 mod access;
 mod asking;
 mod caching;
+mod capabilities;
 mod check_fixtures;
 mod cli;
 mod credentials;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Admitted, Principal, instructions},
-    plan::{Annotations, Bridge, BridgeId, Plan, Tool},
+    plan::{Annotations, Bridge, BridgeId, Operation, Plan, Tool},
 };
 
 /// How long a client may keep a list, in milliseconds (protocol.md T-20).
@@ -188,7 +188,10 @@ impl Endpoint {
         let printed: Vec<Value> = tools.iter().map(|(_, tool)| print(tool)).collect();
         let words = instructions(plan, bridges, &|tool| admitted(tool) == Admitted::Yes);
         let info = |revision| server_info(plan, bridges, revision);
-        let capabilities = json!({ "tools": updates.capability() });
+        let mut capabilities = json!({ "tools": updates.capability() });
+        // Declared where messages are sent, and nowhere else (protocol.md U-02).
+        let logs = tools.iter().any(|(_, tool)| matches!(&tool.operation, Operation::Reply(reply) if reply.logs()));
+        put(&mut capabilities, "logging", logs.then(|| json!({})));
         let introduce = |revision: Revision| {
             let mut result = json!({
                 "protocolVersion": revision.as_str(),

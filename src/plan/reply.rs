@@ -23,6 +23,12 @@ impl Reply {
         self.items.iter().any(says)
     }
 
+    /// Whether the client's log is told something.
+    #[must_use]
+    pub fn logs(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Log(_)))
+    }
+
     /// The questions without whose answers there is no result.
     pub fn demands(&self) -> impl Iterator<Item = QuestionKind> {
         let rounds = self.items.iter().filter_map(|item| match item {

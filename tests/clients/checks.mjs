@@ -74,7 +74,7 @@ class Person {
   asked = [];
   heard = [];
 
-  answer(method, params) {
+  answer(method, params = {}) {
     this.asked.push({ method, params });
     return expected.person[method];
   }

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { appendFileSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const VERSION = "2.12.0";
@@ -15,8 +16,11 @@ const REFUSED = 3;
 const TOOL_FAILED = 5;
 const PROGRAM = fileURLToPath(new URL("./node_modules/.bin/mcp-inspector", import.meta.url));
 
-const [era = "legacy", transport = "http"] = process.argv.slice(2);
 const { env } = process;
+/** The program keeps what it learns about servers at home. */
+const HOME = dirname(env.CLIENTS_REPORT);
+
+const [era = "legacy", transport = "http"] = process.argv.slice(2);
 const expected = JSON.parse(readFileSync(new URL("./expectations.json", import.meta.url), "utf8"));
 const label = `Inspector ${VERSION} ${transport} ${era}`;
 
@@ -26,13 +30,18 @@ function target() {
   return endpoint === undefined ? [] : [endpoint, "--transport", transport];
 }
 
+/** The program passes its own environment on to a server that it starts only as far as it is told to. */
+const passed = Object.entries(env)
+  .filter(([name]) => name.startsWith("CLIENTS_"))
+  .flatMap(([name, value]) => ["-e", `${name}=${value}`]);
+
 /** Runs the program; gives its exit code, the JSON it printed, and its complaints. */
 function inspect(words, key = env.CLIENTS_KEY) {
-  const access = transport === "stdio" ? [] : ["--header", `Authorization: Bearer ${key}`];
+  const access = transport === "stdio" ? passed : ["--header", `Authorization: Bearer ${key}`];
   const command = transport === "stdio" ? ["--", env.CLIENTS_BINARY, "serve", "--stdio", env.CLIENTS_BRIDGES] : [];
   const all = ["--cli", ...target(), "--protocol-era", era, "--format", "json", ...access, ...words, ...command];
   return new Promise((resolve) => {
-    execFile(process.execPath, [PROGRAM, ...all], { timeout: 30_000 }, (error, out, complaints) => {
+    execFile(process.execPath, [PROGRAM, ...all], { timeout: 30_000, env: { ...env, HOME } }, (error, out, complaints) => {
       const code = error === null ? FINE : error.code;
       let result;
       try {

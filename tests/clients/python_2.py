@@ -74,7 +74,7 @@ def callbacks(person: Person) -> dict[str, Any]:
         "list_roots_callback": roots,
         "logging_callback": hear,
         # The stateless revision asks for log messages with each request.
-        "log_level": "debug" if PROTOCOL == MODERN else None,
+        "log_level": "info" if PROTOCOL == MODERN else None,
     }
 
 
