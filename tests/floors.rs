@@ -28,6 +28,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["jsonpath_rust"], &["select"]),
     (&["rusqlite"], &["upstream/sql/sqlite", "state"]),
     (&["sqlx"], &["upstream/sql"]),
+    (&["postgres_protocol"], &["upstream/sql/postgres"]),
     (&["reqwest"], &["upstream/rest"]),
     (&["axum"], &["serve"]),
     (&["hyper"], &["serve", "upstream/rest"]),

@@ -5,7 +5,8 @@ use std::{fmt::Write as _, fs, path::Path};
 use mcp_bridge::{bridge::json_schema, cli::diagnostics_page};
 use serde_json::Value;
 
-fn fresh(path: &str, text: &str) {
+/// Holds a committed file against its text.
+pub(crate) fn fresh(path: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     #[expect(clippy::disallowed_methods, reason = "whether files are to be written is asked of the environment")]
     let update = std::env::var("UPDATE").is_ok_and(|value| value == "1");

@@ -40,8 +40,8 @@ pub use server::{
     Server, Tls as ServerTls, Verify,
 };
 pub use source::{
-    Auth, AuthMethod, Basic, Breaker, ClientCredentials, Key, Passthrough, Pool, Redirects, RestSource, RestSpec,
-    Retry, Source, SqlSource, SqlSpec, Tls, TokenExchange,
+    Auth, AuthMethod, Basic, Breaker, ClientCredentials, DatabaseTls, Key, Passthrough, Pool, Prepared, Redirects,
+    RestSource, RestSpec, Retry, Source, SqlSource, SqlSpec, Tls, TlsMode, TokenExchange,
 };
 pub use sql::{Access, Column, ExpectRows, Operation as SqlOperation, Returns, Statement};
 pub use steps::{Require, Step};

@@ -255,12 +255,60 @@ pub struct SqlSpec {
     /// How many rows a tool of this source returns at most, unless it says otherwise. Default: 200.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_rows: Option<u32>,
-    /// Settings of the session, from the caller's identity.
+    /// PostgreSQL only: settings of the transaction of each call, by name, such as `app.user_id`: a text, or
+    /// `{{caller.subject}}` and the like. What row-level security goes by.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub session: IndexMap<String, String>,
     /// `SQLite` only: a script that fills the database when its file does not exist.
     pub init: Option<String>,
+    /// How the connection to a database server is protected.
+    pub tls: Option<DatabaseTls>,
+    /// PostgreSQL only: `unnamed` behind a pooler that puts each transaction on another connection, such as
+    /// `PgBouncer`. Default: `named`.
+    pub prepared: Option<Prepared>,
+    /// PostgreSQL and MySQL only: run tools that read although the user could reach beyond its tables, into files and
+    /// programs of the server. Default: false.
+    pub allow_superuser: Option<bool>,
+}
+
+/// How statements are prepared.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Prepared {
+    /// Once for each connection.
+    Named,
+    /// For each call anew.
+    Unnamed,
+}
+
+/// How the connection to a database server is protected.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseTls {
+    /// How much is asked for. Default: `prefer`, and `verify` where `ca` is given.
+    pub mode: Option<TlsMode>,
+    /// A file with the authorities that are trusted, in the place of the system's.
+    pub ca: Option<String>,
+    /// A file with our own certificate.
+    pub client_cert: Option<String>,
+    /// A file with its key.
+    pub client_key: Option<String>,
+}
+
+/// How much protection of a connection is asked for.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum TlsMode {
+    /// None.
+    Off,
+    /// Encryption if the server offers it.
+    Prefer,
+    /// Encryption, whoever answers.
+    Require,
+    /// Encryption with a certificate that is trusted and made out to the host.
+    Verify,
 }
 
 /// The connections that are kept.

@@ -39,8 +39,8 @@ pub fn compare(plan: &Plan, catalog: &Catalog, places: &Places, files: &FileSet)
 #[must_use]
 pub fn digest(query: &Query) -> String {
     let mut digest = Sha256::new();
-    for text in query.statement.variants(&|_| false) {
-        digest.update(text.as_bytes());
+    for form in query.statement.variants(&|_| false) {
+        digest.update(form.sql.as_bytes());
         digest.update([0]);
     }
     digest.finalize().iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))

@@ -19,8 +19,14 @@ pub fn apply(plan: &mut Plan, catalog: &Catalog) {
         else {
             continue;
         };
-        let columns: Vec<Column<'_>> =
-            columns.iter().map(|column| Column { name: &column.name, declared: column.declared.as_deref() }).collect();
+        let columns: Vec<Column<'_>> = columns
+            .iter()
+            .map(|column| Column {
+                name: &column.name,
+                declared: column.declared.as_deref(),
+                schema: column.schema.as_ref(),
+            })
+            .collect();
         let found = query.not_found.is_some();
         tool.output_schema = Some(output_schema::of_sql(query.returns, Some(&columns), &query.columns, found));
     }

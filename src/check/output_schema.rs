@@ -76,6 +76,8 @@ pub(super) struct Column<'a> {
     pub(super) name: &'a str,
     /// The declared type, in the words of the database.
     pub(super) declared: Option<&'a str>,
+    /// The schema of its values, where the engine knows it.
+    pub(super) schema: Option<&'a Map<String, Value>>,
 }
 
 /// The schema of SQL rows. Without columns it says only that rows come. What a name says by itself is
@@ -133,7 +135,7 @@ fn row(columns: Option<&[Column<'_>]>, overrides: &[ColumnOverride]) -> Value {
     };
     let mut properties = Map::new();
     for column in columns {
-        let mut schema = of_declared(column.declared);
+        let mut schema = column.schema.cloned().unwrap_or_else(|| of_declared(column.declared));
         if let Some(known) = overrides.iter().find(|it| it.name == column.name) {
             schema.extend(known.schema.clone());
         }

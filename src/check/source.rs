@@ -1,6 +1,9 @@
 //! Floor 4. Sources: addresses, credentials, bounds.
 
-use std::{cell::RefCell, collections::BTreeSet, path::Path, time::Duration};
+mod database;
+mod session;
+
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use indexmap::IndexMap;
 use url::Url;
@@ -9,7 +12,7 @@ use super::{care, context::Context, credentials};
 use crate::{
     bridge,
     diag::{Code, Diagnostic},
-    plan::{Auth, BridgeId, Engine, Grant, Pool, RestSource, Source, SourceId, SourceKind, SqlSource},
+    plan::{Auth, BridgeId, Grant, RestSource, Source, SourceId, SourceKind, sql::Dialect},
     yaml::Pointer,
 };
 
@@ -18,13 +21,10 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 /// Clients give up after 60 s, some after 30 (protocol.md U-08).
 const LONGEST_CALL: Duration = Duration::from_secs(55);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_RESPONSE: usize = 2 << 20;
 /// The cap protects this process; how much an API bears, only its author knows.
 const CONCURRENCY: usize = 1024;
 const MAX_ROWS: usize = 200;
-const SQLITE_URL: &str = "write `sqlite:` and the path of the file, relative to this one: `sqlite:shop.db`";
-const POOL: Pool = Pool { max: 8, idle: Duration::from_mins(10), acquire_timeout: Duration::from_secs(3) };
 
 /// The two kinds of source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub(super) struct Known {
     pub(super) fixed_headers: Vec<String>,
     pub(super) max_rows: usize,
     pub(super) writable: bool,
+    /// The SQL family of a database.
+    pub(super) dialect: Option<Dialect>,
     /// The caller's header that is passed on.
     pub(super) passthrough: Option<String>,
     /// Whether what is known of the caller reaches the source with every call.
@@ -180,7 +182,7 @@ pub(super) fn build(
         let at = at.at(name);
         let built = match (&source.rest, &source.sql) {
             (Some(rest), _) => rest_source(rest, &at.at("rest"), context).map(SourceKind::Rest),
-            (None, Some(sql)) => sql_source(sql, &at.at("sql"), context).map(SourceKind::Sql),
+            (None, Some(sql)) => database::build(sql, &at.at("sql"), context).map(SourceKind::Sql),
             (None, None) => None,
         };
         let Some(kind) = built else { continue };
@@ -222,6 +224,7 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
             fixed_headers: rest.headers.iter().map(|(name, _)| name.clone()).collect(),
             max_rows: MAX_ROWS,
             writable: true,
+            dialect: None,
             passthrough: match &rest.auth {
                 Auth::Passthrough { from, .. } => Some(from.clone()),
                 _ => None,
@@ -237,6 +240,7 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
             fixed_headers: Vec::new(),
             max_rows: sql.max_rows,
             writable: !sql.read_only,
+            dialect: Some(sql.engine.dialect()),
             passthrough: None,
             knows_caller: false,
             retry: None,
@@ -371,70 +375,4 @@ fn rest_auth(auth: &bridge::Auth, at: &Pointer, context: &mut Context<'_>) -> Op
         return fine.then(|| Auth::Passthrough { from: from.to_ascii_lowercase(), to: to.to_ascii_lowercase() });
     }
     Some(Auth::None)
-}
-
-fn sql_source(source: &bridge::SqlSource, at: &Pointer, context: &mut Context<'_>) -> Option<SqlSource> {
-    let (url, spec, url_at) = match source {
-        bridge::SqlSource::Url(url) => (url, None, at.clone()),
-        bridge::SqlSource::Spec(spec) => (&spec.url, Some(&**spec), at.at("url")),
-    };
-    let path = sqlite_path(url.expose(), &url_at, context)?;
-    let init = spec.and_then(|spec| spec.init.as_deref()).map(|init| context.folder().join(init));
-    if init.is_some() && path == Path::new(":memory:") {
-        context.fault(Code::SqlUrl, &at.at("init"), "`init` fills a file, and `:memory:` is none");
-    }
-    let pool = spec.and_then(|spec| spec.pool).unwrap_or_default();
-    let read_only = spec.and_then(|spec| spec.read_only);
-    let source = SqlSource {
-        engine: Engine::Sqlite { path, init },
-        read_only: read_only.unwrap_or(!context.is_lost(read_only.as_ref(), &at.at("read_only"))),
-        pool: Pool {
-            max: pool.max.map_or(POOL.max, |max| max as usize),
-            idle: pool.idle.map_or(POOL.idle, |it| it.0),
-            acquire_timeout: pool.acquire_timeout.map_or(POOL.acquire_timeout, |it| it.0),
-        },
-        statement_timeout: spec.and_then(|spec| spec.statement_timeout).map_or(STATEMENT_TIMEOUT, |it| it.0),
-        max_rows: spec.and_then(|spec| spec.max_rows).map_or(MAX_ROWS, |max| max as usize),
-    };
-    let (statement, acquire) = (at.at("statement_timeout"), at.at("pool").at("acquire_timeout"));
-    more_than_nothing(source.statement_timeout, &statement, context);
-    more_than_nothing(source.pool.acquire_timeout, &acquire, context);
-    let longer = if context.has(&statement) { statement } else { acquire };
-    call_timeout(source.statement_timeout + source.pool.acquire_timeout, &longer, context);
-    Some(source)
-}
-
-fn sqlite_path(url: &str, at: &Pointer, context: &mut Context<'_>) -> Option<std::path::PathBuf> {
-    let scheme = url.split(':').next().unwrap_or("");
-    match scheme {
-        "sqlite" => {
-            let rest = url.strip_prefix("sqlite:").unwrap_or("");
-            let path = rest.strip_prefix("//").unwrap_or(rest);
-            let message = match path.split_once('?') {
-                Some(_) => "the URL of a database has no parameters here",
-                None if path.is_empty() => "this names no file",
-                None => "",
-            };
-            if !message.is_empty() {
-                let span = context.value(at);
-                context.push(Diagnostic::error(Code::SqlUrl, span, message).help(SQLITE_URL));
-                return None;
-            }
-            Some(if path == ":memory:" { path.into() } else { context.folder().join(path) })
-        }
-        "postgres" | "postgresql" | "mysql" | "mariadb" => {
-            context.fault(Code::NotYet, at, format!("`{scheme}:` databases are not supported yet"));
-            None
-        }
-        _ => {
-            let span = context.value(at);
-            let fault = Diagnostic::error(Code::SqlUrl, span, "this is not the URL of a database");
-            context.push(if url.is_empty() || url.contains(':') || !context.inserted(at).is_empty() {
-                fault.help(SQLITE_URL)
-            } else {
-                fault.replace(SQLITE_URL, context.part(at, 0..url.len()), format!("sqlite:{url}"))
-            });
-            None
-        }
-    }
 }

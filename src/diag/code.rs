@@ -181,6 +181,8 @@ codes! {
     SqlKey = "MB0609",
     /// A variable of the environment in SQL text.
     SqlVariable = "MB0610",
+    /// A setting of a database that it does not have, or that is not the author's to set.
+    SqlSession = "MB0620",
 
     /// A statement that the database does not accept.
     StatementRefused = "MB0650",

@@ -12,7 +12,7 @@ use super::{
     shape,
 };
 use crate::{
-    plan::{CallerPart, Operation, Query, Tool, rest::Request},
+    plan::{CallerPart, Operation, Query, SettingValue, SourceKind, Tool, rest::Request},
     upstream::{
         FailureClass, Upstream,
         rest::{Answer, RestCall, RestUpstream},
@@ -133,12 +133,14 @@ impl World<'_> {
         let Some(Upstream::Sql(upstream)) = self.generation.upstream(query.source) else {
             return Err(unconnected());
         };
+        let session = session(self.generation, self.call.principal, query)?;
         let run = Run {
             statement: &query.statement,
             access: query.access,
             arguments: scope.arguments,
             returns: query.returns,
             expect_rows: query.expect_rows,
+            session: &session,
             limits: Limits { max_rows: query.max_rows, max_bytes: self.call.tool.output.max_bytes },
             deadline: self.deadline,
         };
@@ -159,18 +161,37 @@ fn unconnected() -> CallError {
 /// Params with `from:` take the caller's identity. A caller without the part is refused, also
 /// when only a template names it: an empty value would show one tenant another one's rows.
 fn bind_identity(call: &Call<'_>, arguments: &mut Map<String, Value>) -> Result<(), CallError> {
-    let lacks = |part: &CallerPart| {
-        let message = format!("This tool needs to know the caller's {}, and this caller has none.", part.name());
-        CallError::new(ErrorClass::Denied, message)
-    };
     for bound in &call.tool.bound {
-        let value = call.principal.part(&bound.part).ok_or_else(|| lacks(&bound.part))?;
+        let value = call.principal.part(&bound.part).ok_or_else(|| without(&bound.part))?;
         arguments.insert(bound.param.clone(), value.clone());
     }
     match call.tool.needs.iter().find(|part| call.principal.part(part).is_none()) {
-        Some(part) => Err(lacks(part)),
+        Some(part) => Err(without(part)),
         None => Ok(()),
     }
+}
+
+/// Settings of the database session for this caller. One without a part that a setting takes is
+/// refused: row-level security would go by nothing.
+fn session(generation: &Generation, principal: &Principal, query: &Query) -> Result<Vec<(String, String)>, CallError> {
+    let source = generation.plan().sources.get(query.source.index());
+    let Some(SourceKind::Sql(source)) = source.map(|source| &source.kind) else { return Ok(Vec::new()) };
+    let settings = source.engine.session().iter().map(|setting| {
+        let value = match &setting.value {
+            SettingValue::Text(text) => text.clone(),
+            SettingValue::Caller(part) => match principal.part(part).ok_or_else(|| without(part))? {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            },
+        };
+        Ok((setting.name.clone(), value))
+    });
+    settings.collect()
+}
+
+fn without(part: &CallerPart) -> CallError {
+    let message = format!("This tool needs to know the caller's {}, and this caller has none.", part.name());
+    CallError::new(ErrorClass::Denied, message)
 }
 
 /// The error that an answer's status stands for, if it does.

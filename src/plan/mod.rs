@@ -22,7 +22,8 @@ pub use reply::{
 };
 pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Server, Stored};
 pub use source::{
-    Auth, ClientAuth, Engine, Grant, Identity, Network, Pool, RestSource, Source, SourceKind, SqlSource, TokenRequest,
+    Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Remote, RestSource, Setting,
+    SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,
 };
 pub use tool::{Annotations, Operation, Tool};
 

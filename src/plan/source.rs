@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use url::Url;
 
-use super::{Bounds, BridgeId};
+use super::{Bounds, BridgeId, CallerPart, sql::Dialect};
 use crate::secret::SecretId;
 
 /// One REST base or database.
@@ -173,6 +173,120 @@ pub enum Engine {
         /// The script that fills the database when the file does not exist.
         init: Option<PathBuf>,
     },
+    /// `PostgreSQL`, behind a connection.
+    Postgres(Box<Remote>),
+}
+
+impl Engine {
+    /// The SQL family that statements of this source are written in.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite { .. } => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+impl Engine {
+    /// Settings of the transaction of each call.
+    #[must_use]
+    pub fn session(&self) -> &[Setting] {
+        match self {
+            Self::Sqlite { .. } => &[],
+            Self::Postgres(remote) => &remote.session,
+        }
+    }
+}
+
+/// A database behind a connection.
+#[derive(Debug)]
+pub struct Remote {
+    /// Where it is.
+    pub place: Place,
+    /// Who we are there.
+    pub user: String,
+    /// The password of that user.
+    pub password: Option<SecretId>,
+    /// The database.
+    pub database: String,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// How statements are prepared.
+    pub prepared: Prepared,
+    /// What is done about a user that can do more than read and write rows.
+    pub powers: Powers,
+    /// Settings of the transaction of each call.
+    pub session: Vec<Setting>,
+}
+
+/// Where a database server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A host, by name or number, and a port.
+    Tcp(String, u16),
+    /// A socket in the file system.
+    Socket(PathBuf),
+}
+
+/// How the connection to a database is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// How much is asked for.
+    pub mode: TlsMode,
+    /// The authorities that are trusted, in the place of the system's.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// How much protection of a connection is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// None.
+    Off,
+    /// Encryption if the server offers it. Who answers is not verified.
+    Prefer,
+    /// Encryption. Who answers is not verified.
+    Require,
+    /// Encryption, with a certificate that is trusted and made out to the host.
+    Verify,
+}
+
+/// How statements are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// Once for each connection.
+    Named,
+    /// For each call anew: a pooler may put the next call on another connection.
+    Unnamed,
+}
+
+/// What is done about a user that can do more than read and write rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Powers {
+    /// Tools that read do not run.
+    Refused,
+    /// The author accepts it.
+    Accepted,
+}
+
+/// A setting of the transaction of each call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The name that the database knows it by.
+    pub name: String,
+    /// Its value.
+    pub value: SettingValue,
+}
+
+/// What a setting is set to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingValue {
+    /// The author's text.
+    Text(String),
+    /// A part of the caller's identity. A caller without it is refused.
+    Caller(CallerPart),
 }
 
 /// The connections of a database that are kept.

@@ -4,6 +4,7 @@
 mod render;
 mod variants;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,8 +108,8 @@ pub enum Piece {
     Bind(Arc<str>),
     /// A placeholder for a LIKE pattern, followed by its ESCAPE clause.
     Like(Arc<str>, LikeKind),
-    /// The items of a list param and the parenthesis that closes `IN (`.
-    List(Arc<str>, Membership),
+    /// The items of a list param and the parenthesis that closes `IN (`. `Postgres` binds an array instead.
+    List(Arc<str>),
     /// One of the author's texts, picked by the param's value.
     Choice(Arc<str>, Vec<ChoiceOption>),
     /// Pieces that are kept only if every needed param has a value.
@@ -118,15 +119,6 @@ pub enum Piece {
         /// The params named in it.
         needs: Vec<Arc<str>>,
     },
-}
-
-/// The operator in front of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Membership {
-    /// `IN`: an empty list matches nothing.
-    In,
-    /// `NOT IN`: an empty list matches everything.
-    NotIn,
 }
 
 /// An option of a `choices` param.
@@ -177,6 +169,51 @@ pub trait Arguments {
     fn list_len(&self, param: &str) -> Option<usize>;
 }
 
+/// What the declared schema of a param says about its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// A text, or anything that is none of the others.
+    Text,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A list of texts.
+    Texts,
+    /// A list of whole numbers.
+    Integers,
+    /// A list of numbers.
+    Numbers,
+    /// A list of true and false.
+    Booleans,
+}
+
+impl ParamType {
+    /// The type of a list of values of this type.
+    #[must_use]
+    pub const fn list(self) -> Self {
+        match self {
+            Self::Text | Self::Texts => Self::Texts,
+            Self::Integer | Self::Integers => Self::Integers,
+            Self::Number | Self::Numbers => Self::Numbers,
+            Self::Boolean | Self::Booleans => Self::Booleans,
+        }
+    }
+
+    /// The type of an item of a list of this type.
+    #[must_use]
+    pub const fn item(self) -> Self {
+        match self {
+            Self::Text | Self::Texts => Self::Text,
+            Self::Integer | Self::Integers => Self::Integer,
+            Self::Number | Self::Numbers => Self::Number,
+            Self::Boolean | Self::Booleans => Self::Boolean,
+        }
+    }
+}
+
 /// Why a statement cannot be rendered for a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenderError {
@@ -210,6 +247,7 @@ impl std::error::Error for RenderError {}
 pub struct Statement {
     dialect: Dialect,
     pieces: Vec<Piece>,
+    types: BTreeMap<String, ParamType>,
     /// The text when no argument changes it, which is the common case and costs nothing per call.
     fixed: Option<Rendered>,
 }
@@ -222,7 +260,7 @@ impl Statement {
             Piece::Text(_) | Piece::Bind(_) | Piece::Like(..) => true,
             Piece::List(..) | Piece::Choice(..) | Piece::Fragment { .. } => false,
         });
-        let mut statement = Self { dialect, pieces, fixed: None };
+        let mut statement = Self { dialect, pieces, types: BTreeMap::new(), fixed: None };
         if is_fixed {
             statement.fixed = render::write(&statement, &NoArguments).ok();
         }
@@ -233,6 +271,19 @@ impl Statement {
     #[must_use]
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// Adds what is declared about the params, for engines that cannot always tell from the text.
+    #[must_use]
+    pub fn typed(mut self, types: BTreeMap<String, ParamType>) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// What is declared about a param.
+    #[must_use]
+    pub fn type_of(&self, param: &str) -> Option<ParamType> {
+        self.types.get(param).copied()
     }
 
     /// How placeholders are written.
@@ -267,11 +318,11 @@ impl Statement {
     /// `always` tells which params have a value in every call, so that no text is made that no
     /// call could make. Fragments that share a param come and go together.
     #[must_use]
-    pub fn variants(&self, always: &dyn Fn(&str) -> bool) -> Vec<Arc<str>> {
+    pub fn variants(&self, always: &dyn Fn(&str) -> bool) -> Vec<Rendered> {
         if let Some(rendered) = &self.fixed {
-            return vec![Arc::clone(&rendered.sql)];
+            return vec![rendered.clone()];
         }
-        variants::texts(self, always)
+        variants::forms(self, always)
     }
 }
 
@@ -359,7 +410,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_cannot_be_rendered_is_an_error() {
-        let list = Piece::List("ids".into(), Membership::In);
+        let list = Piece::List("ids".into());
         let pieces = vec![choice("sort", &["a"]), text(" IN ("), list];
         let statement = Statement::new(Dialect::Sqlite, pieces);
         let no_choice = Err(RenderError::NoChoice { param: "sort".into() });
@@ -378,7 +429,7 @@ pub(crate) mod tests {
 
     #[test]
     fn variants_are_the_texts_calls_can_make() {
-        let list = || Piece::List("ids".into(), Membership::In);
+        let list = || Piece::List("ids".into());
         for (pieces, always, expected) in [
             (vec![text("x")], "", vec!["x"]),
             (vec![fragment("a", "A"), fragment("b", "B")], "", vec!["A B ", " ", "A ", " B "]),
@@ -388,7 +439,7 @@ pub(crate) mod tests {
             (vec![list()], "", vec!["?1)", "SELECT 1 WHERE 0)"]),
         ] {
             let texts = Statement::new(Dialect::Sqlite, pieces).variants(&|name| name == always);
-            assert_eq!(texts.iter().map(AsRef::as_ref).collect::<Vec<_>>(), expected);
+            assert_eq!(texts.iter().map(|form| form.sql.as_ref()).collect::<Vec<_>>(), expected);
         }
         let keys: Vec<_> = (0..20).map(|key| format!("k{key} ")).collect();
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();

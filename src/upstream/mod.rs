@@ -59,7 +59,7 @@ impl Upstreams {
         for source in &plan.sources {
             let upstream = match &source.kind {
                 SourceKind::Rest(rest) => Upstream::Rest(Box::new(RestUpstream::new(&source.name, rest, vault)?)),
-                SourceKind::Sql(sql) => Upstream::Sql(Box::new(SqlUpstream::new(&source.name, sql))),
+                SourceKind::Sql(sql) => Upstream::Sql(Box::new(SqlUpstream::new(&source.name, sql, vault))),
             };
             let bridge = plan.bridges.get(source.bridge.0).map_or(String::new(), |bridge| bridge.name.clone());
             all.push(Connected { bridge, name: source.name.clone(), upstream });
@@ -102,8 +102,8 @@ impl Upstreams {
             let Operation::Sql(query) = &tool.operation else { continue };
             let Some(Upstream::Sql(sql)) = self.get(query.source) else { continue };
             let variants = query.statement.variants(&|_| true);
-            let Some(text) = variants.first() else { continue };
-            match sql.describe(text).await {
+            let Some(form) = variants.first() else { continue };
+            match sql.describe(&query.statement, form).await {
                 Ok(columns) => catalog.insert(tool.name.clone(), columns),
                 Err(error) => tracing::warn!(tool = %tool.name, reason = error.public(), "columns are not known"),
             }
@@ -125,8 +125,8 @@ impl Upstreams {
 
 async fn inspect(sql: &SqlUpstream, query: &Query) -> Entry {
     let mut entry = Entry { digest: check::digest(query), ..Entry::default() };
-    for (at, text) in query.statement.variants(&|_| false).iter().enumerate() {
-        let prepared = match sql.prepare(text).await {
+    for (at, form) in query.statement.variants(&|_| false).iter().enumerate() {
+        let prepared = match sql.prepare(&query.statement, form).await {
             Ok(prepared) => prepared,
             Err(error) if error.class() == FailureClass::Unreachable => {
                 entry.findings = vec![Finding::Unreachable { words: error.public().to_owned() }];

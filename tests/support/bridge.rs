@@ -28,7 +28,7 @@ pub(crate) struct Served {
 }
 
 /// Checks files and returns their plan; a fault fails the test with its picture.
-fn plan_of(folder: &Path, files: &[(&str, &str)], variables: &Fixed) -> (Plan, Vault) {
+pub(crate) fn plan_of(folder: &Path, files: &[(&str, &str)], variables: &Fixed) -> (Plan, Vault) {
     let mut set = FileSet::new();
     for (name, text) in files {
         let path = folder.join(name);

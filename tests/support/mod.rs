@@ -5,12 +5,14 @@ mod bridge;
 mod events;
 mod http;
 mod scripted;
+mod servers;
 mod upstream;
 
-pub(crate) use bridge::{Served, call_message, initialize_message, serve};
+pub(crate) use bridge::{Served, call_message, initialize_message, plan_of, serve};
 pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
+pub(crate) use servers::{Server, postgres};
 pub(crate) use upstream::{Upstream, upstream};
 
 use std::collections::BTreeMap;

@@ -144,7 +144,8 @@ mod tests {
             (Sqlite, list, "ids=3", "a IN ( ?1,?2,?3,?4) OR b not in (?1,?2,?3,?4)", "ids[0] ids[1] ids[2] ids[2]"),
             (Mysql, list, "ids=2", "a IN ( ?,?) OR b not in (?,?)", "ids[0] ids[1] ids[0] ids[1]"),
             (Sqlite, list, "ids=0", "a IN ( SELECT 1 WHERE 0) OR b not in (SELECT 1 WHERE 0)", ""),
-            (Postgres, list, "ids=0", "a IN ( NULL) IS TRUE  OR b not in (NULL) IS NOT FALSE ", ""),
+            (Postgres, list, "ids=3", "a = ANY ($1) OR b <> ALL ($1)", "ids"),
+            (Postgres, list, "", "a = ANY ($1) OR b <> ALL ($1)", "ids"),
             (Sqlite, list, "", "a IN ( NULL) OR b not in (NULL)", ""),
         ] {
             let sql = format!("SELECT 1 WHERE {sql}");

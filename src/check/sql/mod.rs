@@ -20,7 +20,7 @@ use crate::{
     diag::{Code, Diagnostic},
     plan::{
         ColumnOverride, Effect, Extent, Query,
-        sql::{Access, Dialect, ExpectedRows, LikeKind, Returns},
+        sql::{Access, Dialect, ExpectedRows, LikeKind, ParamType, Returns},
     },
     yaml::Pointer,
 };
@@ -48,7 +48,8 @@ pub(super) fn build(
         let fault = Diagnostic::error(Code::SqlKey, span, "the source is read-only");
         context.push(fault.help("say `read_only: false` at the source to permit tools that write"));
     }
-    let compiled = statement(operation.query.as_deref()?, params, access, at, context);
+    let dialect = source.and_then(|source| source.dialect).unwrap_or(Dialect::Sqlite);
+    let compiled = statement(operation.query.as_deref()?, params, (access, dialect), at, context);
     let returns_at = at.at("returns");
     let found = returns(operation, access, compiled.as_ref(), at, context);
     let expect_rows = expect_rows(operation, access, at, context);
@@ -83,7 +84,7 @@ pub(super) fn build(
 fn statement(
     text: &str,
     params: &Params,
-    access: Option<Access>,
+    (access, dialect): (Option<Access>, Dialect),
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Option<Compiled> {
@@ -105,7 +106,7 @@ fn statement(
     let mut kinds: BTreeMap<String, ParamKind> = declared.collect();
     kinds.extend(params.lost_names().map(|name| (name.to_owned(), ParamKind::Scalar)));
     // A value of a step is a list where only a list can stand.
-    let mut result = compile::compile(text, &kinds, Dialect::Sqlite, access.unwrap_or(Access::Write));
+    let mut result = compile::compile(text, &kinds, dialect, access.unwrap_or(Access::Write));
     if let Err(faults) = &result {
         let single: Vec<&String> = faults.iter().filter_map(|fault| fault.list_outside_in()).collect();
         let open = params.declared.iter().filter(|param| matches!(param.role, Role::Open));
@@ -114,11 +115,11 @@ fn statement(
             changed |= kinds.insert(param.name.clone(), ParamKind::Scalar).is_some();
         }
         if changed {
-            result = compile::compile(text, &kinds, Dialect::Sqlite, access.unwrap_or(Access::Write));
+            result = compile::compile(text, &kinds, dialect, access.unwrap_or(Access::Write));
         }
     }
     match result {
-        Ok(compiled) => Some(compiled),
+        Ok(compiled) => Some(Compiled { statement: compiled.statement.typed(types(params)), ..compiled }),
         Err(faults) => {
             for fault in faults {
                 report(&fault, params, &query_at, context);
@@ -126,6 +127,32 @@ fn statement(
             None
         }
     }
+}
+
+/// What the schemas of the params say about their values.
+fn types(params: &Params) -> BTreeMap<String, ParamType> {
+    let properties = params.schema.get("properties");
+    let declared = params.declared.iter().filter_map(|param| {
+        let schema = properties?.get(&param.name)?;
+        let kind = |schema: &Value| match (schema.get("type"), schema.get("format").and_then(Value::as_str)) {
+            (_, Some("int64")) => Some(ParamType::Integer),
+            (_, Some("decimal")) => Some(ParamType::Number),
+            (Some(kind), _) => match kind.as_str().or_else(|| kind.get(0)?.as_str())? {
+                "integer" => Some(ParamType::Integer),
+                "number" => Some(ParamType::Number),
+                "boolean" => Some(ParamType::Boolean),
+                "string" => Some(ParamType::Text),
+                _ => None,
+            },
+            (None, _) => None,
+        };
+        let kind = match schema.get("items") {
+            None => kind(schema)?,
+            Some(items) => kind(items)?.list(),
+        };
+        Some((param.name.clone(), kind))
+    });
+    declared.collect()
 }
 
 fn kind_of(role: &Role) -> ParamKind {

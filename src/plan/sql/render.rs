@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Arguments, Dialect, Form, MAX_BINDS, Membership, Piece, RenderError, Rendered, Slot, Statement};
+use super::{Arguments, Dialect, Form, MAX_BINDS, Piece, RenderError, Rendered, Slot, Statement};
 
 pub(super) fn write(statement: &Statement, arguments: &dyn Arguments) -> Result<Rendered, RenderError> {
     let mut writer =
@@ -30,7 +30,7 @@ impl<'a> Writer<'a> {
                     self.bind(param, Form::Like(*kind));
                     self.sql.push_str(" ESCAPE '!'");
                 }
-                Piece::List(param, membership) => self.list(param, *membership)?,
+                Piece::List(param) => self.list(param)?,
                 Piece::Choice(param, options) => {
                     let key = self.arguments.choice(param);
                     let option = options.iter().find(|option| Some(option.key.as_str()) == key);
@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
         self.sql.push_str(&(index + 1).to_string());
     }
 
-    fn list(&mut self, param: &'a Arc<str>, membership: Membership) -> Result<(), RenderError> {
+    fn list(&mut self, param: &'a Arc<str>) -> Result<(), RenderError> {
         let items = match self.arguments.list_len(param) {
             // An absent list is NULL, as any other absent value: neither form matches.
             None => {
@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
             Some(0) => {
-                self.sql.push_str(empty_list(self.dialect, membership));
+                self.sql.push_str(empty_list(self.dialect));
                 return Ok(());
             }
             Some(items) => items,
@@ -117,12 +117,12 @@ impl<'a> Writer<'a> {
 }
 
 /// What follows `IN (` when there is no item. `NULL` alone would make `NOT IN` and `NOT (… IN …)`
-/// match nothing. `Postgres` types the columns of a subquery, so there the result is corrected.
-const fn empty_list(dialect: Dialect, membership: Membership) -> &'static str {
-    match (dialect, membership) {
-        (Dialect::Sqlite, Membership::In | Membership::NotIn) => "SELECT 1 WHERE 0)",
-        (Dialect::Mysql, Membership::In | Membership::NotIn) => "SELECT 1 FROM DUAL WHERE FALSE)",
-        (Dialect::Postgres, Membership::In) => "NULL) IS TRUE ",
-        (Dialect::Postgres, Membership::NotIn) => "NULL) IS NOT FALSE ",
+/// match nothing.
+const fn empty_list(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SELECT 1 WHERE 0)",
+        Dialect::Mysql => "SELECT 1 FROM DUAL WHERE FALSE)",
+        // Lists are arrays there, and bound as one value: see `check::sql`.
+        Dialect::Postgres => "NULL)",
     }
 }

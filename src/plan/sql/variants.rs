@@ -4,23 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::render::write;
-use super::{Arguments, MAX_VARIANTS, Piece, Statement};
+use super::{Arguments, MAX_VARIANTS, Piece, Rendered, Statement};
 
-/// The texts, most telling first: see [`Statement::variants`].
-pub(super) fn texts(statement: &Statement, always: &dyn Fn(&str) -> bool) -> Vec<Arc<str>> {
+/// The forms, most telling first: see [`Statement::variants`].
+pub(super) fn forms(statement: &Statement, always: &dyn Fn(&str) -> bool) -> Vec<Rendered> {
     let mut switches = Switches::default();
     switches.collect(&statement.pieces);
     let presences = switches.presences();
     let selections = switches.selections();
-    let mut texts = Vec::new();
+    let mut forms = Vec::new();
     let mut seen = BTreeSet::new();
     let mut add = |present: &BTreeSet<&str>, choices: &BTreeMap<&str, &str>, list_len| {
         let trial = Trial { always, present, choices, list_len };
-        if texts.len() < MAX_VARIANTS
+        if forms.len() < MAX_VARIANTS
             && let Ok(rendered) = write(statement, &trial)
             && seen.insert(Arc::clone(&rendered.sql))
         {
-            texts.push(rendered.sql);
+            forms.push(rendered);
         }
     };
     if let Some(selection) = selections.first() {
@@ -41,7 +41,7 @@ pub(super) fn texts(statement: &Statement, always: &dyn Fn(&str) -> bool) -> Vec
             add(presence, selection, 1);
         }
     }
-    texts
+    forms
 }
 
 struct Trial<'a> {

@@ -3,6 +3,8 @@
 
 mod bind;
 mod pool;
+mod postgres;
+mod remote;
 mod row;
 mod sqlite;
 #[cfg(test)]
@@ -11,14 +13,15 @@ mod tests;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use self::sqlite::Sqlite;
+use self::{postgres::Postgres, sqlite::Sqlite};
 use super::error::UpstreamError;
 use crate::{
     catalog::{Column, Prepared},
     plan::{
         self,
-        sql::{Access, ExpectedRows, Returns, Statement},
+        sql::{Access, ExpectedRows, Rendered, Returns, Statement},
     },
+    secret::Vault,
 };
 
 /// One database and the connections to it.
@@ -31,6 +34,7 @@ pub struct SqlUpstream {
 #[derive(Debug)]
 enum Engine {
     Sqlite(Sqlite),
+    Postgres(Box<Postgres>),
 }
 
 /// One statement to run.
@@ -46,6 +50,8 @@ pub struct Run<'a> {
     pub returns: Returns,
     /// How many rows a write must affect to be kept.
     pub expect_rows: Option<ExpectedRows>,
+    /// Settings of the transaction, by name: what row-level security goes by.
+    pub session: &'a [(String, String)],
     /// How much may come back.
     pub limits: Limits,
     /// When the call is over. The source's own statement timeout may come first.
@@ -94,9 +100,10 @@ impl SqlUpstream {
     /// A database that connections are made to on demand: one that is not there never stops the
     /// start. Does no I/O. `name` is the source's name in public sentences.
     #[must_use]
-    pub fn new(name: &str, source: &plan::SqlSource) -> Self {
+    pub fn new(name: &str, source: &plan::SqlSource, vault: &Vault) -> Self {
         let engine = match &source.engine {
             plan::Engine::Sqlite { path, init } => Engine::Sqlite(Sqlite::new(name, source, (path, init.as_deref()))),
+            plan::Engine::Postgres(remote) => Engine::Postgres(Box::new(Postgres::new(name, source, remote, vault))),
         };
         Self { engine }
     }
@@ -112,29 +119,32 @@ impl SqlUpstream {
     pub async fn run(&self, request: Run<'_>) -> Result<Answer, UpstreamError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.run(request).await,
+            // On the heap, so that calls of other engines do not carry its state along.
+            Engine::Postgres(postgres) => Box::pin(postgres.run(request)).await,
         }
     }
 
-    /// The columns of a statement, which is prepared and not run. `sql` is a rendered variant.
+    /// The columns of a statement in one of its forms, which is prepared and not run.
     ///
     /// # Errors
     ///
     /// When the database is not available or does not accept the statement.
-    pub async fn describe(&self, sql: &str) -> Result<Vec<Column>, UpstreamError> {
+    pub async fn describe(&self, statement: &Statement, form: &Rendered) -> Result<Vec<Column>, UpstreamError> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.describe(sql).await,
+            Engine::Sqlite(sqlite) => sqlite.describe(&form.sql).await,
+            Engine::Postgres(postgres) => postgres.describe(statement, form).await,
         }
     }
 
-    /// What the database says about a statement, which is prepared and not run. `sql` is a rendered
-    /// variant.
+    /// What the database says about a statement in one of its forms, which is prepared and not run.
     ///
     /// # Errors
     ///
     /// When the database is not available or does not accept the statement.
-    pub async fn prepare(&self, sql: &str) -> Result<Prepared, UpstreamError> {
+    pub async fn prepare(&self, statement: &Statement, form: &Rendered) -> Result<Prepared, UpstreamError> {
         match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.prepare(sql).await,
+            Engine::Sqlite(sqlite) => sqlite.prepare(&form.sql).await,
+            Engine::Postgres(postgres) => postgres.inspect(statement, form).await,
         }
     }
 
@@ -146,6 +156,7 @@ impl SqlUpstream {
     pub async fn ready(&self) -> Result<(), UpstreamError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.ready().await,
+            Engine::Postgres(postgres) => postgres.ready().await,
         }
     }
 
@@ -153,6 +164,7 @@ impl SqlUpstream {
     pub async fn close(&self) {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Floor 5. Rows as JSON text, written straight from the engine's values while they arrive, within
 //! the limits of the call. Which JSON a value becomes: reference `sql.md` §9.1.
 
-mod fit;
+pub(super) mod fit;
 
 use std::{collections::HashSet, ops::ControlFlow};
 
@@ -13,7 +13,7 @@ use self::fit::Fitted;
 use super::{Cut, Limits};
 
 /// The largest integer that every JSON reader takes exactly: 2^53 − 1.
-const MAX_EXACT: u64 = (1 << 53) - 1;
+pub(super) const MAX_EXACT: u64 = (1 << 53) - 1;
 
 /// How deep a JSON value from a column may nest, so that the reader of the whole, which gives up at
 /// 128, always comes to its end.
@@ -132,7 +132,7 @@ impl Take {
 
 /// What a row with cut texts leaves free at most: those who shape it add a few words, and must not
 /// cut once more.
-const SPARE: usize = 192;
+pub(super) const SPARE: usize = 192;
 
 /// JSON text that grows row by row.
 #[derive(Debug)]
@@ -300,7 +300,7 @@ fn write_text(out: &mut Vec<u8>, bytes: &[u8], shape: Shape) {
 
 /// Whether the text is JSON that a reader of the whole answer will take: within its depth and
 /// number range, too.
-fn is_safe_json(text: &str) -> bool {
+pub(super) fn is_safe_json(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok_and(|value| {
         let mut level = vec![&value];
         for _ in 0..MAX_DEPTH {
@@ -322,7 +322,7 @@ fn children(value: &Value) -> Vec<&Value> {
 }
 
 /// Writes a string or a finite number. Neither that nor a `Vec` can fail; JSON stays valid anyway.
-fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+pub(super) fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(start);

@@ -15,6 +15,7 @@ use crate::{
         self,
         sql::{Access, Dialect, ExpectedRows, Piece, Returns, Statement},
     },
+    secret::Vault,
     upstream::error::{FailureClass, UpstreamError},
 };
 
@@ -64,7 +65,7 @@ impl Database {
     }
 
     fn open(&self) -> Open {
-        Open { upstream: SqlUpstream::new("db", &self.source), _folder: Arc::clone(&self.folder) }
+        Open { upstream: SqlUpstream::new("db", &self.source, &Vault::default()), _folder: Arc::clone(&self.folder) }
     }
 
     fn files(&self) -> Vec<String> {
@@ -154,6 +155,7 @@ impl Call {
             arguments: &self.arguments,
             returns: self.returns,
             expect_rows: self.expect_rows,
+            session: &[],
             limits: self.limits,
             deadline: Instant::now() + 3 * SOON,
         };
@@ -167,6 +169,11 @@ impl Call {
 
 async fn rows(database: &SqlUpstream, sql: &str) -> String {
     call(sql, json!({})).rows(database).await
+}
+
+async fn described(database: &SqlUpstream, sql: &str) -> Result<Vec<Column>, UpstreamError> {
+    let statement = Statement::new(Dialect::Sqlite, vec![Piece::Text(sql.to_owned())]);
+    database.describe(&statement, &statement.variants(&|_| true)[0]).await
 }
 
 async fn failure(database: &SqlUpstream, call: Call) -> (FailureClass, String) {

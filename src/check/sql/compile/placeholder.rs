@@ -7,7 +7,7 @@ use super::super::fault::{FaultKind, Place};
 use super::super::lexer::{Token, TokenKind};
 use super::ParamKind;
 use super::reader::{Reader, next};
-use crate::plan::sql::{ChoiceOption, Membership, Piece};
+use crate::plan::sql::{ChoiceOption, Dialect, Piece};
 
 impl<'a> Reader<'a> {
     /// Takes a placeholder and returns how many of the following tokens belong to it.
@@ -81,11 +81,27 @@ impl<'a> Reader<'a> {
         let closing = closing.filter(|at| rest.get(*at).is_some_and(|token| self.slice(&token.range) == ")"));
         let is_negated = first == "NOT";
         let (Some(closing), true) = (closing, last == "(" && before == "IN") else {
+            // Anywhere else it is an array, where the engine has those.
+            if self.scope.dialect == Dialect::Postgres {
+                self.pieces.push(Piece::Bind(param));
+                return 0;
+            }
             self.fault(FaultKind::ListOutsideIn { name: param.to_string() }, range.clone());
             return 0;
         };
-        let membership = if is_negated { Membership::NotIn } else { Membership::In };
-        self.pieces.push(Piece::List(param, membership));
+        if self.scope.dialect == Dialect::Postgres {
+            // One array is one value: the text stays the same however long it is, and so does the plan.
+            let [_, begin_in, begin_not] = self.marks;
+            if !self.take_back(if is_negated { begin_not } else { begin_in }) {
+                self.fault(FaultKind::ListOutsideIn { name: param.to_string() }, range.clone());
+                return 0;
+            }
+            self.push_str(if is_negated { "<> ALL (" } else { "= ANY (" });
+            self.pieces.push(Piece::Bind(param));
+            self.push_str(")");
+        } else {
+            self.pieces.push(Piece::List(param));
+        }
         if let Some(token) = rest.get(closing) {
             self.parenthesis(&token.range);
         }

@@ -35,6 +35,8 @@ pub(super) struct Reader<'a> {
     parentheses: Vec<Range<usize>>,
     /// The last three significant tokens in upper case, newest first.
     pub(super) recent: [String; 3],
+    /// Where each of `recent` begins in the pieces: how many there were, and the length of the last.
+    pub(super) marks: [(usize, usize); 3],
     pub(super) leading: Option<Leading>,
     /// A `;` ended the statement.
     ended: bool,
@@ -56,6 +58,7 @@ impl<'a> Reader<'a> {
             fragment: None,
             parentheses: Vec::new(),
             recent: Default::default(),
+            marks: Default::default(),
             leading: None,
             ended: false,
             words: Vec::new(),
@@ -87,15 +90,35 @@ impl<'a> Reader<'a> {
                 self.fault(FaultKind::SecondStatement, token.range.clone());
                 break;
             }
+            let mark = self.mark();
             at += 1 + self.token(token, rest);
             if token.kind.is_significant() {
-                self.remember(token);
+                self.remember(token, mark);
             }
         }
         self.finish();
     }
 
-    fn remember(&mut self, token: &Token) {
+    fn mark(&self) -> (usize, usize) {
+        match self.pieces.last() {
+            Some(Piece::Text(text)) => (self.pieces.len(), text.len()),
+            Some(_) | None => (self.pieces.len() + 1, 0),
+        }
+    }
+
+    /// Takes back what was pushed since a mark, if that is all in the last piece.
+    pub(super) fn take_back(&mut self, (pieces, length): (usize, usize)) -> bool {
+        let count = self.pieces.len();
+        match self.pieces.last_mut() {
+            Some(Piece::Text(text)) if count == pieces && text.is_char_boundary(length) => {
+                text.truncate(length);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn remember(&mut self, token: &Token, mut mark: (usize, usize)) {
         let mut upper = self.slice(&token.range).to_ascii_uppercase();
         if self.leading.is_none() && upper != "(" && token.kind != TokenKind::Separator {
             let is_word = token.kind == TokenKind::Word;
@@ -103,6 +126,9 @@ impl<'a> Reader<'a> {
         }
         for slot in &mut self.recent {
             std::mem::swap(slot, &mut upper);
+        }
+        for slot in &mut self.marks {
+            std::mem::swap(slot, &mut mark);
         }
     }
 

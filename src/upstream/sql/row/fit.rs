@@ -7,10 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{Cell, EngineRow, Fault, LaidColumn, Stop, write_json, write_value};
 
 /// What a cut text ends with.
-pub(super) const MARKER: &str = "… (cut)";
+pub(in crate::upstream::sql) const MARKER: &str = "… (cut)";
 
 /// The quotes around a text.
-const QUOTES: usize = 2;
+pub(in crate::upstream::sql) const QUOTES: usize = 2;
 
 /// How a row was made to fit.
 pub(super) enum Fitted {
@@ -88,7 +88,7 @@ fn measured(row: &impl EngineRow, columns: &[LaidColumn], room: usize) -> Result
 
 /// The size that texts are cut to so that all of them together fit. `None` when that leaves no room
 /// for the marker.
-fn shared(mut sizes: Vec<usize>, mut room: usize) -> Option<usize> {
+pub(in crate::upstream::sql) fn shared(mut sizes: Vec<usize>, mut room: usize) -> Option<usize> {
     sizes.sort_unstable();
     let count = sizes.len();
     for (at, size) in sizes.into_iter().enumerate() {
@@ -116,7 +116,7 @@ fn write_cut(out: &mut Vec<u8>, row: &impl EngineRow, at: usize, size: usize) ->
 }
 
 /// The characters at the start that need `room` bytes at most as JSON.
-fn start_of(bytes: &[u8], room: usize) -> String {
+pub(in crate::upstream::sql) fn start_of(bytes: &[u8], room: usize) -> String {
     // A few bytes more: the last character may not be whole, and is not taken then.
     let start = bytes.get(..room.saturating_add(4)).unwrap_or(bytes);
     let mut left = room;

@@ -158,7 +158,11 @@ impl Connection {
         let declared = |declared: Option<&str>| declared.filter(|it| !it.is_empty()).map(str::to_owned);
         let columns = statement.columns();
         Ok(columns
-            .map(|column| Column { name: column.name().to_owned(), declared: declared(column.decl_type()) })
+            .map(|column| Column {
+                name: column.name().to_owned(),
+                declared: declared(column.decl_type()),
+                schema: None,
+            })
             .collect())
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::sql::{LikeKind, Membership};
+use crate::plan::sql::LikeKind;
 
 #[tokio::test]
 async fn values_come_out_by_what_they_are() {
@@ -106,10 +106,7 @@ async fn lists_and_patterns_are_bound() {
         assert_eq!(text, json!([{"a": expected}]).to_string(), "{kind:?} {given}");
     }
     let list = |given| {
-        let pieces = vec![
-            Piece::Text("SELECT count(*) AS n FROM t WHERE a IN (".into()),
-            Piece::List("l".into(), Membership::In),
-        ];
+        let pieces = vec![Piece::Text("SELECT count(*) AS n FROM t WHERE a IN (".into()), Piece::List("l".into())];
         call_of(pieces, json!({"l": given}))
     };
     assert_eq!(list(json!(["500", "5_0", "none"])).rows(&database).await, r#"[{"n":2}]"#);
@@ -240,9 +237,12 @@ async fn a_schema_that_changes_is_noticed() {
 #[tokio::test]
 async fn a_statement_is_described_without_being_run() {
     let database = Database::new("CREATE TABLE t (a INTEGER, b DECIMAL(10,2), c, d JSON);").open();
-    let column =
-        |name: &str, declared: Option<&str>| Column { name: name.to_owned(), declared: declared.map(str::to_owned) };
-    let columns = database.describe("SELECT a AS x, b, c, d, a + 1 AS e FROM t WHERE a = ?1").await;
+    let column = |name: &str, declared: Option<&str>| Column {
+        name: name.to_owned(),
+        declared: declared.map(str::to_owned),
+        schema: None,
+    };
+    let columns = described(&database, "SELECT a AS x, b, c, d, a + 1 AS e FROM t WHERE a = ?1").await;
     let expected = vec![
         column("x", Some("INTEGER")),
         column("b", Some("DECIMAL(10,2)")),
@@ -251,9 +251,9 @@ async fn a_statement_is_described_without_being_run() {
         column("e", None),
     ];
     assert_eq!(columns.unwrap(), expected);
-    assert_eq!(database.describe("DELETE FROM t").await.unwrap(), vec![]);
-    assert!(database.describe("PRAGMA user_version = 5").await.is_err());
-    let error = database.describe("SELECT nope FROM t").await.unwrap_err();
+    assert_eq!(described(&database, "DELETE FROM t").await.unwrap(), vec![]);
+    assert!(described(&database, "PRAGMA user_version = 5").await.is_err());
+    let error = described(&database, "SELECT nope FROM t").await.unwrap_err();
     assert_eq!(error.public(), "the database refused the statement");
     assert!(error.cause().unwrap().contains("nope"));
 }
