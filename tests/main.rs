@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod one_language;
 mod postgres;
+mod pages;
 mod replies;
 mod resilience;
 mod rest;

@@ -1,4 +1,4 @@
-# What tests/clients/run and tests/conformance/run have in common; sourced by both.
+# What the runs of tests/clients, tests/conformance and tests/idp have in common; sourced by them.
 # It wants `set -euo pipefail`, and gives $work, a folder that is removed at the end, and $started, the processes to end.
 # shellcheck shell=bash
 

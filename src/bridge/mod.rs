@@ -31,8 +31,8 @@ pub use output::{Content, Convert, Field, Format, LongField, Output};
 pub use param::{Choices, Like, MirrorHeader, Nested, Param, ParamSpec, ParamType, Type};
 pub use reply::{EmbeddedResource, Log, LogLevel, Media, ProgressNote, Reply, ReplyItem, ResourceLink};
 pub use rest::{
-    CsvReading, ErrorWhen, Operation as RestOperation, Paginate, Parse, ParseWith, Parsing, Query, Style, StyledQuery,
-    XmlReading,
+    CsvReading, ErrorWhen, Next, NextParam, Operation as RestOperation, Paginate, Parse, ParseWith, Parsing, Query,
+    Style, StyledQuery, XmlReading,
 };
 pub use schema::json_schema;
 pub use server::{

@@ -62,8 +62,7 @@ pub struct Operation {
     /// The header that makes a repeated request harmless: the API does what it has seen under a key only once.
     /// Every call has a key of its own, and all its attempts have the same.
     pub idempotency_key: Option<String>,
-    /// How further pages are found.
-    #[schemars(extend("x-not-yet" = true))]
+    /// How further pages are found. They are fetched within the time of the call, or the model turns them itself.
     pub paginate: Option<Paginate>,
 }
 
@@ -196,14 +195,53 @@ pub struct ErrorWhen {
     pub exists: Option<bool>,
 }
 
-/// How further pages are found.
+/// How further pages are found, and who turns them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Paginate {
-    /// `link`, a `JSONPath` to the next address, or a mapping.
-    pub next: Value,
-    /// How many pages are fetched at most.
+    /// Where the next page is: `link` (the header `Link`), a `JSONPath` to its address such as `$.next`, or the query
+    /// parameter that names it. Addresses are followed below the base of the source only.
+    pub next: Next,
+    /// Where the items are, as a path of names such as `$.data`. Default: the answer itself when it is a list, else
+    /// the only list among its members.
+    pub items: Option<String>,
+    /// A `JSONPath` that must find `true` for there to be another page, such as `$.has_more`.
+    pub more: Option<String>,
+    /// How many pages are fetched at most. Default: 5.
+    #[schemars(range(min = 1, max = 50))]
     pub max_pages: Option<u32>,
-    /// How many items are fetched at most.
+    /// How many items are fetched at most. Default: 500.
+    #[schemars(range(min = 1, max = 10_000))]
     pub max_items: Option<u32>,
+    /// `true`: one page a call. The tool gets an argument `cursor`, and its result `next_cursor` while there are more.
+    pub expose: Option<bool>,
+}
+
+/// Where the next page is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Next {
+    /// `link`, or a `JSONPath` to the address.
+    Place(String),
+    /// The query parameter that names it.
+    Param(NextParam),
+}
+
+/// The query parameter that names the next page.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["cursor", "page", "offset"]))]
+pub struct NextParam {
+    /// A `JSONPath` to the cursor of the next page. There is none when it finds null or nothing.
+    pub cursor: Option<String>,
+    /// The parameter that takes the cursor.
+    pub param: Option<String>,
+    /// The parameter that takes the number of the page. A page without items, or with fewer than the first, is the last.
+    pub page: Option<String>,
+    /// The number of the first page. Default: 1.
+    pub start: Option<u64>,
+    /// The parameter that takes how many items come before. A page without items is the last.
+    pub offset: Option<String>,
+    /// The parameter that says how many items a page has: one with fewer is the last.
+    pub size: Option<String>,
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{
     context::Context,
+    pages,
     rest::{self, HeaderUse},
-    source::{self, Sources},
+    source::{self, Known, Sources},
 };
 use crate::{
     bridge::{RestOperation, RestSpec, Retry as Written, Tool},
@@ -139,7 +140,7 @@ pub(super) fn caching(
 pub(super) fn build(
     operation: &RestOperation,
     method: Method,
-    policy: Option<&Policy>,
+    source: &Known,
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Care {
@@ -158,11 +159,12 @@ pub(super) fn build(
         }
         None
     });
-    let retry = policy.filter(|policy| policy.attempts > 1).map(|policy| Retry {
+    let retry = source.retry.as_ref().filter(|policy| policy.attempts > 1).map(|policy| Retry {
         attempts: policy.attempts,
         connect: policy.connect,
         statuses: policy.statuses.clone(),
         repeatable: idempotency_key.is_some() || policy.methods.contains(&method),
     });
-    Care { retry, idempotency_key }
+    let paginate = pages::build(operation, method, source, at, context).map(Box::new);
+    Care { retry, idempotency_key, paginate }
 }

@@ -18,6 +18,7 @@ mod live;
 mod names;
 mod output;
 mod output_schema;
+mod pages;
 mod parameters;
 mod params;
 mod path;

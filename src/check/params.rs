@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::{context::Context, steps::Place, templates};
+use super::{context::Context, pages, steps::Place, templates};
 use crate::{
     bridge::{Like, Param, ParamSpec, Tool, Type},
     diag::{Code, Diagnostic, closest},
@@ -132,6 +132,9 @@ pub(super) fn build(tool: &Tool, at: &Pointer, context: &mut Context<'_>) -> Par
         None => from_params(&tool.params, &at.at("params"), context),
     };
     params.lost = lost(tool, at, context);
+    if pages::exposes(tool) {
+        add_cursor(&mut params, at, context);
+    }
     let (place, below) = match &tool.input_schema {
         Some(_) => ("input_schema", ""),
         None => ("params", "/properties"),
@@ -153,6 +156,32 @@ pub(super) fn build(tool: &Tool, at: &Pointer, context: &mut Context<'_>) -> Par
     }
     defaults_fit(&params, &locate, context);
     params
+}
+
+/// The argument by which a model turns pages.
+fn add_cursor(params: &mut Params, at: &Pointer, context: &mut Context<'_>) {
+    let place = at.at("rest").at("paginate").at("expose");
+    if let Some(taken) = params.find(pages::CURSOR) {
+        let span = context.key(&taken.pointer);
+        let fault = Diagnostic::error(Code::Pagination, span, "`cursor` is the argument that turns the pages");
+        let fault = fault.context(context.key(&place), "because of this");
+        context.push(fault);
+        return;
+    }
+    let schema = json!({
+        "type": "string",
+        "minLength": 1,
+        "description": "The `next_cursor` of the result before, word for word, with the same other arguments. Leave it out for the first page.",
+    });
+    if let Some(properties) = params.schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert(pages::CURSOR.into(), schema);
+    }
+    params.declared.push(Declared {
+        name: pages::CURSOR.into(),
+        role: Role::Scalar,
+        presence: Presence::Sometimes,
+        pointer: place,
+    });
 }
 
 fn lost(tool: &Tool, at: &Pointer, context: &Context<'_>) -> Lost {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     body, care,
     context::Context,
-    parameters,
+    pages, parameters,
     params::{Params, Presence},
     path,
     source::{Kind, Sources},
@@ -68,6 +68,10 @@ pub(super) fn build(
     let success = success(operation, at, context);
     let errors = errors(operation, params, at, context);
     used.extend(errors.iter().flat_map(|(_, text)| text.variables().iter().filter_map(|it| it.path.first().cloned())));
+    if pages::is_exposed(operation) {
+        used.push(pages::CURSOR.into());
+        placed.push(pages::CURSOR.into());
+    }
     advise_on_unused(params, &used, &at.above(), context);
     let parse = match operation.parse {
         Some(Parsing::As(WrittenParse::Json)) => Parse::Json,
@@ -75,7 +79,7 @@ pub(super) fn build(
         _ => Parse::Auto,
     };
     let (source, path) = (source?, path?);
-    let care = care::build(operation, method, source.retry.as_ref(), at, context);
+    let care = care::build(operation, method, source, at, context);
     let source = source.id;
     Some(Request { source, method, path, query, headers, cookies, body, parse, success, errors, placed, care })
 }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use super::{
     context::Context,
-    output,
+    output, pages,
     params::{Declared, Params, Presence, Role},
     rest,
     source::{Kind, Sources, TIMEOUT},
@@ -219,6 +219,12 @@ impl Builder<'_> {
 
     fn call(&self, written: &Written, params: &Params, context: &mut Context<'_>) -> Option<Call> {
         if let Some(operation) = &written.rest {
+            if pages::is_exposed(operation) {
+                let span = context.key(&self.at.at("rest").at("paginate").at("expose"));
+                let fault =
+                    Diagnostic::error(Code::Pagination, span, "the pages of a step cannot be turned by the model");
+                context.push(fault.help("leave `expose` out: the step fetches them"));
+            }
             let built = rest::build(operation, params, self.sources, &self.at.at("rest"), context);
             return built.map(|request| Call::Rest(Box::new(request)));
         }

@@ -160,6 +160,8 @@ codes! {
     Tls = "MB0543",
     /// A proxy that cannot be used.
     Proxy = "MB0544",
+    /// Pages that cannot be turned.
+    Pagination = "MB0545",
 
     /// A placeholder without a param.
     SqlPlaceholder = "MB0601",

@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, reply,
+    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, cursor, reply,
     scope::{CallScope, Known},
     shape,
 };
 use crate::{
-    plan::{CallerPart, Operation, Query, SettingValue, SourceKind, Tool, rest::Request},
+    plan::{CallerPart, Operation, Query, SettingValue, SourceKind, Tool, Turning, rest::Request},
     upstream::{
         FailureClass, Upstream,
-        rest::{Answer, RestCall, RestUpstream},
+        rest::{Answer, RestCall, RestUpstream, Unfinished},
         sql::{Answer as Rows, Limits, Run},
     },
 };
@@ -74,8 +74,16 @@ async fn perform(
     match &call.tool.operation {
         Operation::Rest(request) => {
             let scope = scope(call, arguments, &request.placed);
-            let answer = world.rest(request, &scope).await?;
-            shape::rest(&call.tool.output, answer, &scope)
+            if request.care.paginate.as_ref().is_some_and(|paginate| paginate.turning == Turning::Model) {
+                return Box::pin(world.page(request, arguments)).await;
+            }
+            let mut answer = world.rest(request, &scope).await?;
+            let unfinished = answer.unfinished.take();
+            let outcome = shape::rest(&call.tool.output, answer, &scope)?;
+            Ok(match unfinished {
+                None => outcome,
+                Some(Unfinished(reason)) => cursor::unfinished(outcome, &reason),
+            })
         }
         Operation::Sql(query) => {
             let scope = scope(call, arguments, &[]);
@@ -110,6 +118,32 @@ impl World<'_> {
         }
         let value = f64::from(self.told.fetch_add(1, Ordering::Relaxed) + 1);
         self.call.peer.progress(&Progress { value, total: None, message: Some(message.to_owned()) });
+    }
+
+    /// Fetches the page that the model asks for, and tells it how to ask for the next one.
+    async fn page(&self, request: &Request, arguments: &Map<String, Value>) -> Result<Outcome, CallError> {
+        let Some(Upstream::Rest(upstream)) = self.generation.upstream(request.source) else {
+            return Err(unconnected());
+        };
+        let mut others = arguments.clone();
+        let place = match others.remove(cursor::ARGUMENT).as_ref().and_then(Value::as_str) {
+            Some(text) => Some(cursor::read(self.call, &others, text)?),
+            None => None,
+        };
+        let scope = scope(self.call, &others, &request.placed);
+        let headers = self.call.headers;
+        let credential = |name: &str| headers.get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
+        let tell = |message: &str| self.tell(message);
+        let sent = RestCall { scope: &scope, credential: &credential, deadline: self.deadline, tell: &tell };
+        let (answer, next) = upstream.one_page(request, &sent, place.as_ref()).await?;
+        if let Some(error) = refused(request, &answer, upstream, &scope)? {
+            return Err(error);
+        }
+        let outcome = shape::rest(&self.call.tool.output, answer, &scope)?;
+        Ok(match next {
+            None => outcome,
+            Some(next) => cursor::add(outcome, &cursor::sign(self.call, &others, &next)?),
+        })
     }
 
     /// Sends a request. An answer whose status is an error is one here too.

@@ -2,6 +2,7 @@
 
 mod cache;
 mod call;
+mod cursor;
 mod cut;
 mod error;
 mod gate;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Rate, rest::StatusRange};
+use crate::select::Path;
 
 /// How a request is cared for. Most are sent once, and that is that.
 #[derive(Debug, Default)]
@@ -12,14 +13,72 @@ pub struct Care {
     pub retry: Option<Retry>,
     /// The header, in lower case, that makes all attempts of one call the same to the API.
     pub idempotency_key: Option<String>,
+    /// How its pages are turned.
+    pub paginate: Option<Box<Paginate>>,
 }
 
 impl Care {
     /// Whether the request is sent once and its answer taken as it is.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.retry.is_none() && self.idempotency_key.is_none()
+        self.retry.is_none() && self.idempotency_key.is_none() && self.paginate.is_none()
     }
+}
+
+/// How pages are turned.
+#[derive(Debug)]
+pub struct Paginate {
+    /// Where the next page is.
+    pub next: Next,
+    /// The members that lead to the items; where nothing is said, the answer or its only list.
+    pub items: Option<Vec<String>>,
+    /// What must find `true` for there to be another page.
+    pub more: Option<Path>,
+    /// Pages of one call at most.
+    pub max_pages: usize,
+    /// Items of one call at most.
+    pub max_items: usize,
+    /// Who turns them.
+    pub turning: Turning,
+}
+
+/// Where the next page is.
+#[derive(Debug)]
+pub enum Next {
+    /// In the header `Link`.
+    Link,
+    /// At the address that is found in the answer.
+    Address(Path),
+    /// At the cursor that is found in the answer.
+    Cursor {
+        /// Where it is found.
+        path: Path,
+        /// The query parameter that takes it.
+        param: String,
+    },
+    /// One further.
+    Page {
+        /// The query parameter that takes the number.
+        param: String,
+        /// The number of the first.
+        start: u64,
+    },
+    /// As many items further as came.
+    Offset {
+        /// The query parameter that takes how many come before.
+        param: String,
+        /// The query parameter that says how many items a page has.
+        size: Option<String>,
+    },
+}
+
+/// Who turns the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turning {
+    /// The server, as far as time and bounds reach.
+    Server,
+    /// The model, one page a call.
+    Model,
 }
 
 /// When a request is sent again.

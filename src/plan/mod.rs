@@ -14,7 +14,7 @@ pub mod steps;
 mod tool;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
-pub use care::{Bounds, Breaker, Caching, Care, Retry, Sharing};
+pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
 pub use output::{Output, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{

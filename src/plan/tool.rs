@@ -57,8 +57,8 @@ impl Tool {
     #[must_use]
     pub fn speaks(&self) -> bool {
         match &self.operation {
-            // Whoever waits for another attempt is told so.
-            Operation::Rest(request) => request.care.retry.is_some(),
+            // Whoever waits for another attempt or another page is told so.
+            Operation::Rest(request) => request.care.retry.is_some() || request.care.paginate.is_some(),
             Operation::Sql(_) => false,
             Operation::Steps(_) => true,
             Operation::Reply(reply) => reply.speaks(),

@@ -10,7 +10,10 @@ use http::{
     header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
 
-use super::lane::{Fault, Reply};
+use super::{
+    lane::{Fault, Reply},
+    pages::{Origin, Unfinished},
+};
 use crate::plan::rest::Parse;
 
 /// How much of an error's body is read: enough for a message, never a page. The rest is cut off,
@@ -37,6 +40,10 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// Whether the answer names another place, as 201 and 202 do.
     pub location: bool,
+    /// Where it came from, for a request that has pages.
+    pub origin: Option<Box<Origin>>,
+    /// Why not all pages are in it, if they are not.
+    pub unfinished: Option<Unfinished>,
 }
 
 /// How a body is to be read.
@@ -101,7 +108,7 @@ pub(super) async fn read(reply: Reply, parse: Parse, cap: usize) -> Result<Answe
         (Parse::Auto, Some(kind)) => kind,
         (Parse::Auto, None) => sniff(&body),
     };
-    let answer = Answer { status, kind, charset, body, retry_after, location };
+    let answer = Answer { status, kind, charset, body, retry_after, location, origin: None, unfinished: None };
     Ok(if kind == ContentKind::Json { in_utf8(answer) } else { answer })
 }
 
@@ -280,6 +287,8 @@ mod tests {
                 body: Bytes::from_static(body),
                 retry_after: None,
                 location: false,
+                origin: None,
+                unfinished: None,
             };
             assert_eq!(answer.text(), expected, "{content_type}");
         }

@@ -138,6 +138,8 @@ mod tests {
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,
             location: false,
+            origin: None,
+            unfinished: None,
         })
     }
 

@@ -8,6 +8,7 @@ mod challenge;
 mod explain;
 mod lane;
 mod pace;
+mod pages;
 mod pairs;
 mod path;
 mod payload;
@@ -28,6 +29,7 @@ use tokio::{
 
 pub use body::{Answer, Charset, ContentKind};
 pub use explain::explain;
+pub use pages::{Origin, Place, Unfinished};
 
 use self::{
     auth::Signer,
@@ -91,16 +93,19 @@ struct Extra<'a> {
     key: Option<(&'a HeaderName, &'a HeaderValue)>,
     /// The token of a token endpoint.
     token: Option<&'a HeaderValue>,
+    /// The page that is asked for.
+    place: Option<&'a Place>,
 }
 
 impl Extra<'_> {
-    fn add_to(self, outgoing: &mut Outgoing) {
+    fn add_to(self, outgoing: &mut Outgoing, frame: &Frame) -> Result<(), UpstreamError> {
         if let Some((name, value)) = self.key {
             outgoing.headers.insert(name, value.clone());
         }
         if let Some(token) = self.token {
             outgoing.headers.insert(AUTHORIZATION, token.clone());
         }
+        self.place.map_or(Ok(()), |place| frame.turn(&mut outgoing.url, place))
     }
 }
 
@@ -162,7 +167,20 @@ impl RestUpstream {
             return self.attempt(request, call, Extra::default()).await;
         }
         // Its future holds that of an attempt: calls without any care do not carry it along.
-        Box::pin(self.patiently(request, call)).await
+        match request.care.paginate.as_deref() {
+            Some(paginate) => Box::pin(self.pages(request, call, paginate)).await,
+            None => Box::pin(self.patiently(request, call, None)).await,
+        }
+    }
+
+    /// Sends the request of one page, with all the care there is.
+    async fn carefully(
+        &self,
+        request: &plan::rest::Request,
+        call: &RestCall<'_>,
+        place: Option<&Place>,
+    ) -> Result<Answer, UpstreamError> {
+        Box::pin(self.patiently(request, call, place)).await
     }
 
     /// Sends one request once.
@@ -174,10 +192,11 @@ impl RestUpstream {
     ) -> Result<Answer, UpstreamError> {
         let make = || {
             let mut built = self.frame.build(request, call)?;
-            extra.add_to(&mut built);
+            extra.add_to(&mut built, &self.frame)?;
             Ok::<_, UpstreamError>(built)
         };
         let built = make()?;
+        let from = request.care.paginate.is_some().then(|| built.url.clone());
         let ticket = self.breaker.enter().map_err(|wait| self.left_alone(wait))?;
         let _permit = self.permit(call.deadline).await?;
         self.keep_pace(call).await?;
@@ -190,8 +209,11 @@ impl RestUpstream {
             self.refuse_credential(request, &reply)?;
             self.refuse_redirect(&reply)?;
             self.refuse_compression(request, &reply)?;
+            let link = from.as_ref().and_then(|_| pages::next_link(reply.headers()));
             let read = body::read(reply, request.parse, self.max_response).await;
-            read.map_err(|fault| self.unread(request, fault))
+            let mut answer = read.map_err(|fault| self.unread(request, fault))?;
+            answer.origin = from.map(|url| Box::new(Origin { url, link }));
+            Ok(answer)
         };
         let result = timeout_at(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)));
         match &result {

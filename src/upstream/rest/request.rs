@@ -11,7 +11,7 @@ use http::{
 use url::Url;
 
 use super::{
-    RestCall,
+    Place, RestCall,
     auth::Signer,
     pairs::{self, append_pair, scalar, separate},
     path, payload,
@@ -132,6 +132,48 @@ impl Frame {
         Ok(url)
     }
 
+    /// The address of a further page, if it is below the base. A key that the source adds to every
+    /// query is taken out of it, and added again when it is sent.
+    pub(super) fn page(&self, from: &Url, address: &str) -> Option<Url> {
+        let mut url = from.join(address).ok()?;
+        url.set_fragment(None);
+        let below = url.path().strip_prefix(&*self.prefix)?;
+        let fits = url.origin() == self.base.origin()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && (below.is_empty() || below.starts_with('/'));
+        if !fits {
+            return None;
+        }
+        if let Some((name, _)) = self.signer.query().and_then(|pair| pair.split_once('=')) {
+            without(&mut url, name);
+        }
+        Some(url)
+    }
+
+    /// Turns a request to a further page.
+    pub(super) fn turn(&self, url: &mut Url, place: &Place) -> Result<(), UpstreamError> {
+        match place {
+            Place::At(address) => {
+                let elsewhere = || internal("The address of a page is not below the base of the source.");
+                let mut page = self.page(&self.base, address).ok_or_else(elsewhere)?;
+                if let Some(pair) = self.signer.query() {
+                    append(&mut page, pair);
+                }
+                *url = page;
+            }
+            Place::With(name, value) => {
+                let mut pair = String::new();
+                append_pair(&mut pair, name, value);
+                if let Some((name, _)) = pair.split_once('=') {
+                    without(url, name);
+                }
+                append(url, &pair);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether an address is below the base and has as many segments as were written. The
     /// encoding makes this true for every value; it is asked all the same, because a credential
     /// goes wherever the address points.
@@ -164,6 +206,23 @@ impl Frame {
         self.signer.sign(&mut headers, call)?;
         Ok(headers)
     }
+}
+
+/// Takes a parameter, named as it is encoded, out of a query.
+fn without(url: &mut Url, name: &str) {
+    let Some(query) = url.query() else { return };
+    let is_other = |pair: &&str| pair.split('=').next() != Some(name);
+    let kept: Vec<&str> = query.split('&').filter(is_other).collect();
+    let kept = kept.join("&");
+    url.set_query((!kept.is_empty()).then_some(&*kept));
+}
+
+/// Adds an encoded pair to a query.
+fn append(url: &mut Url, pair: &str) {
+    let mut query = url.query().unwrap_or("").to_owned();
+    separate(&mut query);
+    query.push_str(pair);
+    url.set_query(Some(&query));
 }
 
 fn method(method: Method) -> http::Method {

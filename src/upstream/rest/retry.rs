@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use tokio::time::{Instant, sleep};
 
-use super::{Answer, Extra, RestCall, RestUpstream};
+use super::{Answer, Extra, Place, RestCall, RestUpstream};
 use crate::{
     plan::{Retry, rest::Request},
     upstream::{FailureClass, Relay, UpstreamError},
@@ -50,7 +50,12 @@ impl Budget {
 
 impl RestUpstream {
     /// Sends a request until there is an answer to keep, or no sense in another attempt.
-    pub(super) async fn patiently(&self, request: &Request, call: &RestCall<'_>) -> Result<Answer, UpstreamError> {
+    pub(super) async fn patiently(
+        &self,
+        request: &Request,
+        call: &RestCall<'_>,
+        place: Option<&Place>,
+    ) -> Result<Answer, UpstreamError> {
         let key = request.care.idempotency_key.as_deref().map(fresh_key).transpose()?;
         self.budget.earn();
         let mut attempt = 1;
@@ -60,7 +65,7 @@ impl RestUpstream {
                 Some(tokens) => Some(tokens.token(call).await?),
                 None => None,
             };
-            let extra = Extra { key: key.as_ref().map(|(name, value)| (name, value)), token: token.as_ref() };
+            let extra = Extra { key: key.as_ref().map(|(name, value)| (name, value)), token: token.as_ref(), place };
             let result = self.attempt(request, call, extra).await;
             if let Some((tokens, token)) = self.tokens.as_ref().zip(token.as_ref())
                 && !renewed
