@@ -3,9 +3,8 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::{Param, Reply, RestOperation, Server, Source, SqlOperation, Tool};
+use super::{Prompt, Resource, Server, Source, Tool};
 
 /// A bridge file: one MCP server identity with its sources and tools. A file may also hold
 /// only `server:`, the settings of the whole server.
@@ -41,11 +40,9 @@ pub struct File {
     pub tools: IndexMap<String, Tool>,
     /// Resources clients can read, by name.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub resources: IndexMap<String, Resource>,
     /// Prompts people can pick, by name.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub prompts: IndexMap<String, Prompt>,
     /// Settings of the server: at most once over all files that are loaded.
     pub server: Option<Server>,
@@ -70,53 +67,4 @@ pub struct InstructionsSpec {
     pub text: String,
     /// Whether a part generated from the tools follows. Default: true.
     pub generate: Option<bool>,
-}
-
-/// Something a client can read by its address.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-exactly-one-of" = ["reply", "rest", "sql"]))]
-pub struct Resource {
-    /// The address. A `{x}` in it makes it a template.
-    pub uri: String,
-    /// The name people are shown.
-    pub title: Option<String>,
-    /// What the resource holds.
-    pub description: Option<String>,
-    /// The type of the content, such as `text/markdown`.
-    pub mime_type: Option<String>,
-    /// The `{x}` of the address.
-    #[serde(default)]
-    pub params: IndexMap<String, Param>,
-    /// A fixed content.
-    pub reply: Option<Reply>,
-    /// A request that yields the content.
-    pub rest: Option<RestOperation>,
-    /// A query that yields the content.
-    pub sql: Option<SqlOperation>,
-}
-
-/// A prompt that a person can pick.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Prompt {
-    /// The name people are shown.
-    pub title: Option<String>,
-    /// What the prompt is for.
-    pub description: Option<String>,
-    /// The blanks in the messages.
-    #[serde(default)]
-    pub params: IndexMap<String, Value>,
-    /// The messages, in order.
-    pub messages: Vec<PromptMessage>,
-}
-
-/// One message of a prompt.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PromptMessage {
-    /// Who says it: `user` or `assistant`.
-    pub role: String,
-    /// What is said, as a template.
-    pub text: String,
 }

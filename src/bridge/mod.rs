@@ -14,7 +14,9 @@ mod body;
 mod file;
 mod output;
 mod param;
+mod prompt;
 mod reply;
+mod resource;
 mod rest;
 mod schema;
 mod server;
@@ -26,10 +28,12 @@ mod units;
 
 pub use ask::{Ask, AskField, FieldFormat, FieldItems, FieldOption, FieldSpec, FieldType, Inquiry, Roots, Sample};
 pub use body::{Encoding, Graphql, LongPart, Part, TextBody};
-pub use file::{File, Instructions, Prompt, PromptMessage, Resource};
+pub use file::{File, Instructions};
 pub use output::{Content, Convert, Field, Format, LongField, Output};
 pub use param::{Choices, Like, MirrorHeader, Nested, Param, ParamSpec, ParamType, Type};
+pub use prompt::{Prompt, PromptMessage, PromptRole};
 pub use reply::{EmbeddedResource, Log, LogLevel, Media, ProgressNote, Reply, ReplyItem, ResourceLink};
+pub use resource::Resource;
 pub use rest::{
     CsvReading, ErrorWhen, Next, NextParam, Operation as RestOperation, Paginate, Parse, ParseWith, Parsing, Query,
     Style, StyledQuery, XmlReading,

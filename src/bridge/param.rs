@@ -108,6 +108,8 @@ pub struct ParamSpec {
     pub like: Option<Like>,
     /// Bound by the server from the caller's identity: not part of the schema, not settable by the model.
     pub from: Option<String>,
+    /// What clients offer while the value is typed in: for prompts, and for the addresses of resources.
+    pub complete: Option<Vec<String>>,
     /// The header that repeats the value (protocol revision 2026-07-28).
     #[schemars(extend("x-not-yet" = true))]
     pub mirror_header: Option<MirrorHeader>,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Duration, Output, Param, Rate, Reply, RestOperation, SqlOperation, Step};
 
 /// One tool: its words, its arguments, what it does, and what comes back.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-exactly-one-of" = ["rest", "sql", "steps", "reply"]))]
 #[schemars(extend("x-at-most-one-of" = ["params", "input_schema"]))]

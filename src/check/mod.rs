@@ -8,6 +8,7 @@ mod admission;
 mod ask;
 mod body;
 mod care;
+mod complete;
 mod connected;
 mod context;
 mod credentials;
@@ -23,7 +24,9 @@ mod parameters;
 mod params;
 mod path;
 mod places;
+mod prompt;
 mod reply;
+mod resource;
 mod rest;
 mod source;
 mod sql;
@@ -86,11 +89,12 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
     }
     let mut plan = Plan::default();
     let mut vault = Vault::default();
+    let mut taken = Taken::default();
     names::check(&documents, &mut diagnostics);
     let mut sources = Vec::with_capacity(documents.len());
     for (at, document) in documents.iter().enumerate() {
         let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
-        sources.push(build(document, BridgeId(at), &mut context, &mut plan));
+        sources.push(build(document, BridgeId(at), &mut taken, &mut context, &mut plan));
     }
     // Which file holds the keys is known only after all of them.
     for (document, sources) in documents.iter().zip(&sources) {
@@ -108,11 +112,26 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
     Checked { plan, diagnostics, places }
 }
 
-fn build(document: &Document, id: BridgeId, context: &mut Context<'_>, plan: &mut Plan) -> source::Sources {
+/// Addresses and names that are taken, over all files.
+type Taken = (resource::Addresses, prompt::Names);
+
+fn build(
+    document: &Document,
+    id: BridgeId,
+    taken: &mut Taken,
+    context: &mut Context<'_>,
+    plan: &mut Plan,
+) -> source::Sources {
     let file = &document.file;
     let sources = source::build(file, id, context, &mut plan.sources);
     for (name, tool) in &file.tools {
         plan.tools.extend(tool::build(name, tool, &sources, context));
+    }
+    for (name, written) in &file.resources {
+        plan.resources.extend(resource::build(name, written, &sources, &mut taken.0, context));
+    }
+    for (name, written) in &file.prompts {
+        plan.prompts.extend(prompt::build(name, written, &sources, &mut taken.1, context));
     }
     sources.advise_on_unused(context);
     plan.bridges.push(tool::bridge(file));

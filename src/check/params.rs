@@ -471,9 +471,12 @@ fn members(
 
 fn nested(param: &Param, at: &Pointer, context: &mut Context<'_>, depth: usize) -> Value {
     let spec = spec_of(param);
-    for (keyword, present) in
-        [("choices", spec.choices.is_some()), ("like", spec.like.is_some()), ("from", spec.from.is_some())]
-    {
+    for (keyword, present) in [
+        ("choices", spec.choices.is_some()),
+        ("like", spec.like.is_some()),
+        ("from", spec.from.is_some()),
+        ("complete", spec.complete.is_some()),
+    ] {
         if present {
             context.fault(
                 Code::ParamPlace,

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     bridge::{
-        EmbeddedResource, Inquiry, LogLevel, ProgressNote as WrittenProgress, Reply as Written, ReplyItem, ResourceLink,
+        Ask, EmbeddedResource, Inquiry, Log as WrittenLog, LogLevel, Media, ProgressNote as WrittenProgress,
+        PromptMessage, Reply as Written, ReplyItem, ResourceLink, Roots, Sample,
     },
     diag::{Code, Diagnostic, closest},
     plan::{Content, EmbeddedBody, Item, Level, LinkAbout, Log, ProgressNote, Question, Reply},
@@ -92,30 +93,96 @@ pub(super) fn build(
             Written::Item(_) => at.clone(),
         };
         is_error |= item.error == Some(true);
-        match builder.item(item, &at, context) {
+        match builder.item(Part::from(item), &at, context) {
             Some(item) => items.push(item),
             None => whole = false,
         }
-        if item.error.is_some() && !says(item) {
+        if item.error.is_some() && !Part::from(item).says() {
             let span = context.key(&at.at("error"));
             let fault = Diagnostic::error(Code::Reply, span, "`error` has no meaning without a content beside it");
             context.push(fault.help("write it beside `text`"));
         }
     }
-    if !written.items().iter().any(says) && !context.is_faulty(at) {
+    if !written.items().iter().any(|item| Part::from(item).says()) && !context.is_faulty(at) {
         let fault = Diagnostic::error(Code::Reply, context.key(at), "the answer says nothing");
         context.push(fault.help("end it with a `text`"));
     }
     whole.then_some(Reply { items, is_error })
 }
 
-/// Whether an item is a part of the result.
-const fn says(item: &ReplyItem) -> bool {
-    item.text.is_some()
-        || item.image.is_some()
-        || item.audio.is_some()
-        || item.resource.is_some()
-        || item.resource_link.is_some()
+/// One item, wherever it stands. Exactly one of its parts is there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Part<'w> {
+    text: Option<&'w str>,
+    image: Option<&'w Media>,
+    audio: Option<&'w Media>,
+    resource: Option<&'w EmbeddedResource>,
+    resource_link: Option<&'w ResourceLink>,
+    log: Option<&'w WrittenLog>,
+    progress: Option<&'w WrittenProgress>,
+    delay: Option<Duration>,
+    ask: Option<&'w Ask>,
+    sample: Option<&'w Sample>,
+    roots: Option<&'w Roots>,
+    together: Option<&'w [Inquiry]>,
+}
+
+impl Part<'_> {
+    /// Whether it is a part of the result.
+    pub(super) const fn says(&self) -> bool {
+        self.text.is_some()
+            || self.image.is_some()
+            || self.audio.is_some()
+            || self.resource.is_some()
+            || self.resource_link.is_some()
+    }
+}
+
+impl<'w> From<&'w ReplyItem> for Part<'w> {
+    fn from(item: &'w ReplyItem) -> Self {
+        Self {
+            text: item.text.as_deref(),
+            image: item.image.as_ref(),
+            audio: item.audio.as_ref(),
+            resource: item.resource.as_ref(),
+            resource_link: item.resource_link.as_ref(),
+            log: item.log.as_ref(),
+            progress: item.progress.as_ref(),
+            delay: item.delay.map(|delay| delay.0),
+            ask: item.ask.as_ref(),
+            sample: item.sample.as_ref(),
+            roots: item.roots.as_ref(),
+            together: item.together.as_deref(),
+        }
+    }
+}
+
+impl<'w> From<&'w PromptMessage> for Part<'w> {
+    fn from(message: &'w PromptMessage) -> Self {
+        Self {
+            text: message.text.as_deref(),
+            image: message.image.as_ref(),
+            audio: message.audio.as_ref(),
+            resource: message.resource.as_ref(),
+            resource_link: message.resource_link.as_ref(),
+            ask: message.ask.as_ref(),
+            sample: message.sample.as_ref(),
+            roots: message.roots.as_ref(),
+            together: message.together.as_deref(),
+            ..Self::default()
+        }
+    }
+}
+
+impl<'w> From<&'w Inquiry> for Part<'w> {
+    fn from(inquiry: &'w Inquiry) -> Self {
+        Self {
+            ask: inquiry.ask.as_ref(),
+            sample: inquiry.sample.as_ref(),
+            roots: inquiry.roots.as_ref(),
+            ..Self::default()
+        }
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -124,44 +191,38 @@ impl<'a> Builder<'a> {
         Self { params, whose, questions, used, progress: None, delay: Duration::ZERO }
     }
 
-    fn item(&mut self, item: &ReplyItem, at: &Pointer, context: &mut Context<'_>) -> Option<Item> {
-        if let Some(text) = &item.text {
+    /// Builds one item. `None` after a fault.
+    pub(super) fn item(&mut self, part: Part<'_>, at: &Pointer, context: &mut Context<'_>) -> Option<Item> {
+        if let Some(text) = part.text {
             return self.text(text, &at.at("text"), context).map(|text| Item::Say(Content::Text(text)));
         }
-        if let Some(image) = &item.image {
+        if let Some(image) = part.image {
             return data::media(image, "image", &at.at("image"), context).map(|it| Item::Say(Content::Image(it)));
         }
-        if let Some(audio) = &item.audio {
+        if let Some(audio) = part.audio {
             return data::media(audio, "audio", &at.at("audio"), context).map(|it| Item::Say(Content::Audio(it)));
         }
-        if let Some(resource) = &item.resource {
+        if let Some(resource) = part.resource {
             return self.embedded(resource, &at.at("resource"), context).map(Item::Say);
         }
-        if let Some(link) = &item.resource_link {
+        if let Some(link) = part.resource_link {
             return self.link(link, &at.at("resource_link"), context).map(Item::Say);
         }
-        if let Some(log) = &item.log {
+        if let Some(log) = part.log {
             let message = self.text(&log.message, &at.at("log").at("message"), context)?;
             let level = level(log.level.unwrap_or(LogLevel::Info));
             return Some(Item::Log(Log { level, logger: log.logger.clone(), message }));
         }
-        if let Some(progress) = &item.progress {
+        if let Some(progress) = part.progress {
             return self.progress(progress, &at.at("progress"), context);
         }
-        if let Some(delay) = item.delay {
-            return self.delay(delay.0, &at.at("delay"), context);
+        if let Some(delay) = part.delay {
+            return self.delay(delay, &at.at("delay"), context);
         }
-        if let Some(round) = &item.together {
+        if let Some(round) = part.together {
             return self.round(round, &at.at("together"), context);
         }
-        let one = if let Some(person) = &item.ask {
-            ask::person(person, &at.at("ask"), self, context)
-        } else if let Some(model) = &item.sample {
-            ask::model(model, &at.at("sample"), self, context)
-        } else {
-            ask::folders(item.roots.as_ref()?, &at.at("roots"), self, context)
-        };
-        one.map(|question| Item::Ask(vec![question]))
+        self.inquiry(part, at, context).map(|question| Item::Ask(vec![question]))
     }
 
     /// Compiles a template. Its `answers.NAME` must be of a question before it.
@@ -247,7 +308,7 @@ impl<'a> Builder<'a> {
         let mut names: Vec<Known> = Vec::new();
         for (index, inquiry) in written.iter().enumerate() {
             let at = at.at(index);
-            questions.extend(self.inquiry(inquiry, &at, context));
+            questions.extend(self.inquiry(Part::from(inquiry), &at, context));
             for known in self.questions.split_off(before) {
                 if names.iter().any(|other| other.name == known.name) {
                     let kind = ["ask", "sample", "roots"].into_iter().find(|kind| context.has(&at.at(kind)));
@@ -262,13 +323,13 @@ impl<'a> Builder<'a> {
         (questions.len() == written.len()).then_some(Item::Ask(questions))
     }
 
-    fn inquiry(&mut self, inquiry: &Inquiry, at: &Pointer, context: &mut Context<'_>) -> Option<Question> {
-        if let Some(person) = &inquiry.ask {
+    fn inquiry(&mut self, part: Part<'_>, at: &Pointer, context: &mut Context<'_>) -> Option<Question> {
+        if let Some(person) = part.ask {
             ask::person(person, &at.at("ask"), self, context)
-        } else if let Some(model) = &inquiry.sample {
+        } else if let Some(model) = part.sample {
             ask::model(model, &at.at("sample"), self, context)
         } else {
-            ask::folders(inquiry.roots.as_ref()?, &at.at("roots"), self, context)
+            ask::folders(part.roots?, &at.at("roots"), self, context)
         }
     }
 

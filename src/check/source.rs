@@ -156,7 +156,7 @@ impl Sources {
 
     /// As long as a tool has an error, nobody can tell which sources it would use.
     pub(super) fn advise_on_unused(&self, context: &mut Context<'_>) {
-        if context.is_faulty(&Pointer::root().at("tools")) {
+        if ["tools", "resources", "prompts"].iter().any(|part| context.is_faulty(&Pointer::root().at(part))) {
             return;
         }
         let used = self.used.borrow();

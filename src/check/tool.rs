@@ -1,7 +1,7 @@
 //! Floor 4. Tools: arguments, operation, output and hints put together.
 
 use super::{
-    admission, care,
+    admission, care, complete,
     context::Context,
     output, output_schema,
     params::{self, Params},
@@ -44,6 +44,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     let at = Pointer::root().at("tools").at(name);
     advise_on_words(name, written, &at, context);
     let params = params::build(written, &at, context);
+    complete::refuse(&written.params, &at, context);
     let admission = admission::build(written, &at, context);
     context.take_needs();
     context.takes_caller();

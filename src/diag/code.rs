@@ -237,6 +237,16 @@ codes! {
     AskField = "MB0907",
     /// The address of a resource that is not one.
     ResourceUri = "MB0908",
+    /// Two resources at one address.
+    ResourceTwice = "MB0909",
+    /// A value of an address that no param is, or a param that no address fills.
+    UriParam = "MB0910",
+    /// A resource that would change something.
+    ResourceWrites = "MB0911",
+    /// A prompt that cannot be sent, or its name.
+    Prompt = "MB0912",
+    /// Values that cannot be offered.
+    Complete = "MB0913",
 
     /// A name of a step, or of a value in one, that cannot be used.
     StepName = "MB0950",

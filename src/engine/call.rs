@@ -181,7 +181,7 @@ impl World<'_> {
         match (upstream.run(run).await, &query.not_found) {
             (Err(error), Some(text)) if error.class() == FailureClass::Missing => {
                 let text = text.render(scope).map_err(|error| shape::template_failed(&error))?;
-                Err(CallError::new(ErrorClass::Upstream, text))
+                Err(CallError::new(ErrorClass::Missing, text))
             }
             (answer, _) => Ok(answer?),
         }
@@ -242,7 +242,7 @@ fn refused(
     if let Some((_, text)) = request.errors.iter().find(|(range, _)| range.holds(status)) {
         let scope = CallScope { result: Known::Status(status), ..*scope };
         let text = text.render(&scope).map_err(|error| shape::template_failed(&error))?;
-        return Ok(Some(CallError::new(ErrorClass::Upstream, text)));
+        return Ok(Some(CallError::new(class_of(status), text)));
     }
     let (method, path) = (request.method.as_str(), &request.path.source);
     let told = crate::upstream::rest::explain(answer)
@@ -261,6 +261,13 @@ fn refused(
         _ => "",
     };
     let message = format!("{method} {path} was answered with status {status}{told}.{advice}");
-    let class = if status == 429 { ErrorClass::Limited } else { ErrorClass::Upstream };
-    Ok(Some(CallError::new(class, message)))
+    Ok(Some(CallError::new(class_of(status), message)))
+}
+
+const fn class_of(status: u16) -> ErrorClass {
+    match status {
+        404 | 410 => ErrorClass::Missing,
+        429 => ErrorClass::Limited,
+        _ => ErrorClass::Upstream,
+    }
 }

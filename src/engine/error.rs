@@ -18,6 +18,8 @@ pub enum ErrorClass {
     Limited,
     /// The source answered with an error.
     Upstream,
+    /// What was asked for is not there.
+    Missing,
     /// The source could not be reached.
     Unreachable,
     /// It took too long.
@@ -43,6 +45,7 @@ impl ErrorClass {
             Self::Denied => "denied",
             Self::Limited => "limited",
             Self::Upstream => "upstream",
+            Self::Missing => "missing",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::TooLarge => "too_large",
@@ -109,7 +112,8 @@ impl From<UpstreamError> for CallError {
             FailureClass::Timeout => ErrorClass::Timeout,
             FailureClass::Busy => ErrorClass::Limited,
             FailureClass::TooLarge => ErrorClass::TooLarge,
-            FailureClass::Refused | FailureClass::Missing => ErrorClass::Upstream,
+            FailureClass::Missing => ErrorClass::Missing,
+            FailureClass::Refused => ErrorClass::Upstream,
             FailureClass::Arguments => ErrorClass::Arguments,
             FailureClass::Credential => ErrorClass::Denied,
             FailureClass::Internal => ErrorClass::Internal,

@@ -236,7 +236,7 @@ pub(super) fn sql(
         && let Some(text) = &query.not_found
     {
         let text = text.render(scope).map_err(|error| template_failed(&error))?;
-        return Err(CallError::new(ErrorClass::Upstream, text));
+        return Err(CallError::new(ErrorClass::Missing, text));
     }
     let plain =
         output.select.is_none() && output.fields.is_none() && output.zip == Zip::No && output.max_items.is_none();

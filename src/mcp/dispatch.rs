@@ -13,7 +13,7 @@ use super::{
     listen,
     listing::Endpoint,
     live::Live,
-    printing,
+    printing, prompts, resources,
     session::{Session, SessionKey},
     tools,
     wire::{self, Body, Kind, NotAMessage, Request, Response},
@@ -203,13 +203,45 @@ where
     let result = match (&*request.method, era) {
         ("tools/call", _) => return tools::call(context, request, revision).await,
         ("subscriptions/listen", Era::Stateless(_)) => return listen::subscribe(context, request, revision).await,
-        ("tools/list", _) => tools::list(context.endpoint, request, revision)?.clone(),
+        ("tools/list", _) => tools::page(context.endpoint.tools(revision), request)?,
+        (method, _) if method.starts_with("resources/") && context.endpoint.shelf().has_resources() => {
+            return about_resources(context, request, era).await;
+        }
+        ("prompts/list", _) if context.endpoint.shelf().has_prompts() => {
+            tools::page(context.endpoint.shelf().prompt_list(revision), request)?
+        }
+        ("prompts/get", _) if context.endpoint.shelf().has_prompts() => {
+            return prompts::get(context, request, revision).await;
+        }
+        ("completion/complete", _) if context.endpoint.shelf().completes() => {
+            return prompts::complete(context, request, revision).map(Answer::Message);
+        }
         ("ping", Era::Legacy(_)) => EMPTY,
         ("logging/setLevel", Era::Legacy(_)) => {
             set_level(context, request)?;
             EMPTY
         }
         ("server/discover", Era::Stateless(_)) => context.endpoint.discovery().clone(),
+        (method, _) => return Err(Refusal::no_method(method, revision)),
+    };
+    Ok(Answer::Message(shared(request.id, result)))
+}
+
+/// The methods of resources.
+async fn about_resources<H>(context: &Context<'_, H>, request: &Request<'_>, era: &Era) -> Result<Answer, Refusal>
+where
+    H: CallerHeaders + Clone + Send + Sync + 'static,
+{
+    let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
+    let shelf = context.endpoint.shelf();
+    let result = match (&*request.method, era) {
+        ("resources/list", _) => tools::page(shelf.resources(revision), request)?,
+        ("resources/templates/list", _) => tools::page(shelf.resource_templates(revision), request)?,
+        ("resources/read", _) => return resources::read(context, request, revision).await,
+        ("resources/subscribe" | "resources/unsubscribe", Era::Legacy(_)) => {
+            resources::subscribe(context, request, revision)?;
+            EMPTY
+        }
         (method, _) => return Err(Refusal::no_method(method, revision)),
     };
     Ok(Answer::Message(shared(request.id, result)))

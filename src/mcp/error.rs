@@ -23,6 +23,7 @@ const INVALID_REQUEST: i32 = -32_600;
 const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
 const INTERNAL: i32 = -32_603;
+const RESOURCE_NOT_FOUND: i32 = -32_002;
 const HEADER_MISMATCH: i32 = -32_020;
 const MISSING_CAPABILITY: i32 = -32_021;
 const UNSUPPORTED_VERSION: i32 = -32_022;
@@ -69,6 +70,19 @@ impl Refusal {
         let message = format!("This needs the scope {scope}");
         let data = Some(json!({ "scope": scope }));
         Self { data, ..Self::new(FORBIDDEN, Status::Forbidden, message) }
+    }
+
+    /// There is no such resource (protocol.md R-02).
+    pub(super) fn resource(uri: &str, revision: Revision) -> Self {
+        let code = if revision.is_stateless() { INVALID_PARAMS } else { RESOURCE_NOT_FOUND };
+        let shown: String = uri.chars().take(200).collect();
+        let data = json!({ "uri": uri });
+        Self { data: Some(data), ..Self::new(code, Status::Ok, format!("There is no resource at {shown}")) }
+    }
+
+    /// A resource or a prompt failed, in words that can be shown.
+    pub(super) fn failed(words: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INTERNAL, Status::Ok, words)
     }
 
     /// A state that was not handed out for this request (protocol.md M-04).

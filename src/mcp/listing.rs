@@ -13,10 +13,11 @@ use serde_json::{Map, Value, json};
 use super::{
     Revision,
     hub::{Changes, Listed},
+    shelf::Shelf,
 };
 use crate::{
     engine::{Admitted, Principal, instructions},
-    plan::{Annotations, Bridge, BridgeId, Operation, Plan, Tool},
+    plan::{Annotations, Bridge, BridgeId, Plan, Tool},
 };
 
 /// How long a client may keep a list, in milliseconds (protocol.md T-20).
@@ -128,7 +129,8 @@ impl Surface {
 fn listed_at(endpoint: Option<&Endpoint>, listed: Listed) -> Option<&Bytes> {
     match listed {
         Listed::Tools => endpoint.map(|endpoint| &endpoint.legacy_list),
-        Listed::Prompts | Listed::Resources => None,
+        Listed::Prompts => endpoint.map(|endpoint| endpoint.shelf.prompt_list(Revision::LATEST_LEGACY)),
+        Listed::Resources => endpoint.map(|endpoint| endpoint.shelf.resources(Revision::LATEST_LEGACY)),
     }
 }
 
@@ -175,6 +177,8 @@ pub(super) struct Endpoint {
     legacy_list: Bytes,
     stateless_list: Bytes,
     discovery: Bytes,
+    /// Resources and prompts.
+    shelf: Shelf,
     /// `,"_meta":{…}` for results of the stateless revision (protocol.md L-17).
     identity: Vec<u8>,
 }
@@ -188,28 +192,38 @@ impl Endpoint {
         let printed: Vec<Value> = tools.iter().map(|(_, tool)| print(tool)).collect();
         let words = instructions(plan, bridges, &|tool| admitted(tool) == Admitted::Yes);
         let info = |revision| server_info(plan, bridges, revision);
-        let mut capabilities = json!({ "tools": updates.capability() });
-        // Declared where messages are sent, and nowhere else (protocol.md U-02).
-        let logs = tools.iter().any(|(_, tool)| matches!(&tool.operation, Operation::Reply(reply) if reply.logs()));
-        put(&mut capabilities, "logging", logs.then(|| json!({})));
+        let scope = if plan.server.api_keys.is_some() { "private" } else { "public" };
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": info(Revision::V2026_07_28) });
+        let frame = json!({ "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta });
+        let shelf = Shelf::new(plan, bridges, &frame.as_object().cloned().unwrap_or_default());
+        let logs = tools.iter().any(|(_, tool)| tool.logs());
+        let capabilities = |revision: Revision| {
+            let mut all = Map::new();
+            if !tools.is_empty() || !(shelf.has_resources() || shelf.has_prompts()) {
+                all.insert("tools".into(), updates.capability());
+            }
+            if logs {
+                all.insert("logging".into(), json!({}));
+            }
+            shelf.declare(&mut all, &updates.capability(), revision);
+            all
+        };
         let introduce = |revision: Revision| {
             let mut result = json!({
                 "protocolVersion": revision.as_str(),
-                "capabilities": capabilities,
+                "capabilities": capabilities(revision),
                 "serverInfo": info(revision),
             });
             put(&mut result, "instructions", (!words.is_empty()).then(|| json!(words)));
             (revision, result.to_string().into())
         };
-        let scope = if plan.server.api_keys.is_some() { "private" } else { "public" };
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": info(Revision::V2026_07_28) });
         let stateless_list = json!({
             "resultType": "complete", "tools": printed, "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta,
         });
         let mut discovery = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],
-            "capabilities": capabilities,
+            "capabilities": capabilities(Revision::V2026_07_28),
             "ttlMs": LIST_TTL_MS,
             "cacheScope": scope,
             "_meta": meta,
@@ -222,14 +236,23 @@ impl Endpoint {
             legacy_list: json!({ "tools": printed }).to_string().into(),
             stateless_list: stateless_list.to_string().into(),
             discovery: discovery.to_string().into(),
+            shelf,
             identity: format!(",\"_meta\":{meta}").into_bytes(),
         }
     }
 
     /// Whether the path has a list of this kind.
-    #[expect(clippy::unused_self, reason = "prompts and resources depend on the files")]
-    pub(super) const fn offers(&self, listed: Listed) -> bool {
-        matches!(listed, Listed::Tools)
+    pub(super) fn offers(&self, listed: Listed) -> bool {
+        match listed {
+            Listed::Tools => true,
+            Listed::Prompts => self.shelf.has_prompts(),
+            Listed::Resources => self.shelf.has_resources(),
+        }
+    }
+
+    /// Resources and prompts.
+    pub(super) const fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// The position of a tool in the plan.

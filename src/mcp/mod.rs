@@ -11,6 +11,7 @@ mod dispatch;
 mod error;
 mod headers;
 mod hub;
+mod invoke;
 mod listen;
 mod listing;
 mod live;
@@ -19,10 +20,13 @@ mod outlet;
 mod printing;
 #[doc(hidden)]
 pub mod probe;
+mod prompts;
+mod resources;
 mod revision;
 mod rounds;
 mod seal;
 mod session;
+mod shelf;
 mod tools;
 mod wire;
 

@@ -9,6 +9,17 @@ pub(super) fn begin(id: &str, capacity: usize) -> Vec<u8> {
     out
 }
 
+/// Writes a whole answer; `identity` is the last member of stateless results.
+pub(super) fn result(id: &str, result: serde_json::Map<String, serde_json::Value>, identity: Option<&[u8]>) -> Vec<u8> {
+    let result = serde_json::Value::Object(result).to_string();
+    let identity = identity.unwrap_or_default();
+    let mut out = begin(id, result.len() + identity.len());
+    out.extend_from_slice(result.strip_suffix('}').unwrap_or(&result).as_bytes());
+    out.extend_from_slice(identity);
+    out.extend_from_slice(b"}}");
+    out
+}
+
 /// Writes text as a JSON string.
 pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     // Every text can be printed, and writing to a Vec cannot fail.

@@ -81,12 +81,8 @@ impl Rounds {
         if let (Some(seal), Some(result)) = (&self.seal, result.as_object_mut()) {
             result.insert("requestState".into(), sealed(seal, &self.binding, &answers).into());
         }
-        let result = result.to_string();
-        let mut out = printing::begin(id, result.len() + identity.len());
-        out.extend_from_slice(result.strip_suffix('}').unwrap_or(&result).as_bytes());
-        out.extend_from_slice(identity);
-        out.extend_from_slice(b"}}");
-        out
+        let result = result.as_object().cloned().unwrap_or_default();
+        printing::result(id, result, Some(identity))
     }
 }
 

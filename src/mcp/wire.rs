@@ -71,6 +71,10 @@ pub(super) struct Params<'a> {
     pub(super) level: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     pub(super) notifications: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw", rename = "ref")]
+    pub(super) reference: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    pub(super) argument: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "inputResponses")]
     pub(super) input_responses: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw", rename = "requestState")]

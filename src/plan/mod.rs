@@ -6,12 +6,14 @@ mod care;
 mod output;
 mod query;
 mod reply;
+mod resource;
 pub mod rest;
 mod server;
 mod source;
 pub mod sql;
 pub mod steps;
 mod tool;
+mod uri;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
@@ -20,12 +22,14 @@ pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };
+pub use resource::{Completion, Prompt, PromptArgument, Resource, Role, Watch};
 pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Server, Stored};
 pub use source::{
     Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Remote, RestSource, Setting,
     SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,
 };
 pub use tool::{Annotations, Operation, Tool};
+pub use uri::{ResourceUri, UriFault};
 
 /// Names one bridge of a [`Plan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +56,10 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// The tools of all bridges, in the order of the files.
     pub tools: Vec<Tool>,
+    /// The resources of all bridges, in the order of the files.
+    pub resources: Vec<Resource>,
+    /// The prompts of all bridges, in the order of the files.
+    pub prompts: Vec<Prompt>,
     /// Where the server listens and who may call.
     pub server: Server,
 }

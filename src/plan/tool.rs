@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Admission, Bound, BridgeId, Caching, CallerPart, Output, Query, QuestionKind, Reply, SourceId, rest, sql,
+    Admission, Bound, BridgeId, Caching, CallerPart, Item, Output, Query, QuestionKind, Reply, SourceId, rest, sql,
     steps::Steps,
 };
 use crate::schema::Arguments;
@@ -62,6 +62,15 @@ impl Tool {
             Operation::Sql(_) => false,
             Operation::Steps(_) => true,
             Operation::Reply(reply) => reply.speaks(),
+        }
+    }
+
+    /// Whether the tool writes to the client's log.
+    #[must_use]
+    pub fn logs(&self) -> bool {
+        match &self.operation {
+            Operation::Reply(reply) => reply.items.iter().any(|item| matches!(item, Item::Log(_))),
+            Operation::Rest(_) | Operation::Sql(_) | Operation::Steps(_) => false,
         }
     }
 

@@ -1,0 +1,153 @@
+//! Floor 7. What runs behind `tools/call`, `resources/read` and `prompts/get`: one call of the
+//! engine, with the client told and asked on the way where it may be.
+
+use std::{borrow::Cow, sync::Arc, time::Instant};
+
+use parking_lot::Mutex;
+
+use super::{
+    Payload, Refusal, Revision, Status,
+    converse::converse,
+    dispatch::{Answer, Context},
+    listing::Endpoint,
+    outlet::{self, Outlet},
+    wire::Request,
+};
+use crate::{
+    engine::{self, Body, Call, CallerHeaders, Generation, Outcome, Peer, Principal},
+    plan::{Plan, QuestionKind, Tool},
+    telemetry::ToolCallFinished,
+    upstream::Relay,
+};
+
+/// What is called: a position in the plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    /// A tool.
+    Tool(usize),
+    /// A resource.
+    Resource(usize),
+    /// A prompt.
+    Prompt(usize),
+}
+
+impl Target {
+    fn of(self, plan: &Plan) -> Option<&Tool> {
+        match self {
+            Self::Tool(at) => plan.tools.get(at),
+            Self::Resource(at) => plan.resources.get(at).map(|resource| &resource.tool),
+            Self::Prompt(at) => plan.prompts.get(at).map(|prompt| &prompt.tool),
+        }
+    }
+}
+
+/// Runs a call and prints its outcome.
+pub(super) async fn run<H, P>(
+    context: &Context<'_, H>,
+    request: &Request<'_>,
+    revision: Revision,
+    (target, arguments): (Target, Option<Cow<'_, str>>),
+    print: P,
+) -> Result<Answer, Refusal>
+where
+    H: CallerHeaders + Clone + Send + Sync + 'static,
+    P: FnOnce(&str, &Outcome, &Endpoint) -> Payload + Send + 'static,
+{
+    let tool = target.of(context.live.generation.plan());
+    if let Some(tool) = tool.filter(|tool| tool.speaks()) {
+        demand(tool.demands(), request, revision)?;
+        let (live, endpoint) = (Arc::clone(context.live), Arc::clone(context.endpoint));
+        let (principal, headers) = (Arc::clone(context.principal), context.headers.clone());
+        let (id, number) = (request.id.to_owned(), context.request);
+        let arguments = arguments.map(Cow::into_owned);
+        let relayed = Arc::new(Mutex::new(None));
+        let note = Arc::clone(&relayed);
+        let work = |outlet: Outlet| async move {
+            let invocation = Invocation { principal: &principal, headers: &headers, request: number, peer: &outlet };
+            let outcome = invocation.run(&live.generation, target, arguments.as_deref()).await;
+            *note.lock() = refusal(&outcome);
+            match (&outcome.body, outlet.rounds()) {
+                (Body::Questions(open), Some(rounds)) => rounds.input_required(&id, open, endpoint.identity()).into(),
+                _ => print(&id, &outcome, &endpoint),
+            }
+        };
+        let answer = converse(context, request, revision, work).await?;
+        // Once a stream has begun, only its last message can tell.
+        let whole = matches!(answer, Answer::Message(_)) && context.way.has_status();
+        let refusal = relayed.lock().take();
+        return refusal.filter(|_| whole).map_or(Ok(answer), Err);
+    }
+    let Context { principal, headers, request: number, .. } = *context;
+    let invocation = Invocation { principal, headers, request: number, peer: &engine::Silent };
+    let work = invocation.run(&context.live.generation, target, arguments.as_deref());
+    let outcome = match context.ticket(request, revision) {
+        None => work.await,
+        Some(ticket) => tokio::select! {
+            biased;
+            () = ticket.cancelled() => return Ok(Answer::Withdrawn),
+            outcome = work => outcome,
+        },
+    };
+    match refusal(&outcome).filter(|_| context.way.has_status()) {
+        Some(refusal) => Err(refusal),
+        None => Ok(Answer::Message(print(request.id, &outcome, context.endpoint))),
+    }
+}
+
+/// The refusal of the whole request that a failure stands for: a source did not take the caller's own
+/// credential, and only a status makes clients get another one (auth.md §1.2).
+fn refusal(outcome: &Outcome) -> Option<Refusal> {
+    let words = match &outcome.body {
+        Body::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    Some(match outcome.relay.as_ref()? {
+        Relay::SignIn => Refusal::transport(Status::Unauthorized, words),
+        Relay::Scope(scope) => {
+            let scopes: Vec<String> = scope.split_whitespace().map(str::to_owned).collect();
+            Refusal::scopes(&scopes)
+        }
+    })
+}
+
+/// Refuses a stateless request that needs what its client did not declare (protocol.md L-14).
+/// Clients with a handshake are told in words.
+fn demand(
+    needed: impl Iterator<Item = QuestionKind>,
+    request: &Request<'_>,
+    revision: Revision,
+) -> Result<(), Refusal> {
+    if !revision.is_stateless() {
+        return Ok(());
+    }
+    let declared = outlet::declared(request);
+    let missing: Vec<_> = needed.filter(|kind| !declared.has(*kind)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::capability(&missing)) }
+}
+
+/// Who calls, under which id, and who is told on the way.
+struct Invocation<'a, H> {
+    principal: &'a Principal,
+    headers: &'a H,
+    request: u64,
+    peer: &'a dyn Peer,
+}
+
+impl<H: CallerHeaders> Invocation<'_, H> {
+    async fn run(&self, generation: &Generation, target: Target, arguments: Option<&str>) -> Outcome {
+        let Some(tool) = target.of(generation.plan()) else { return lost() };
+        let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
+        let Self { principal, headers, request, peer } = *self;
+        let outcome = engine::call(generation, &Call { tool, arguments, principal, headers, request, peer }).await;
+        event.outcome(outcome.failure.map_or("ok", engine::ErrorClass::name));
+        outcome
+    }
+}
+
+fn lost() -> Outcome {
+    Outcome {
+        body: Body::Text("The tool failed for a reason inside of the server.".into()),
+        failure: Some(engine::ErrorClass::Internal),
+        relay: None,
+    }
+}
