@@ -22,6 +22,7 @@ mod one_language;
 mod postgres;
 mod pages;
 mod prompts;
+mod reload;
 mod replies;
 mod resilience;
 mod resources;

@@ -51,8 +51,7 @@ pub struct Server {
     /// Whether the web console answers at `/`.
     #[schemars(extend("x-not-yet" = true))]
     pub console: Option<bool>,
-    /// Whether changed files are loaded again.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Whether changed files are served without a new start. Default: `true`.
     pub reload: Option<bool>,
     /// What session ids are signed with, from the environment: at least 32 characters, and the same for every replica.
     #[schemars(with = "Option<String>", extend("x-secret" = true))]

@@ -12,7 +12,7 @@ use super::{admission, context::Context, rest, source::Sources};
 use crate::{
     bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
     diag::{Code, Diagnostic},
-    plan::{ApiKey, ApiKeys, Assertion, CallerPart, KeyProof, Plan, Public, Server, Stored},
+    plan::{ApiKey, ApiKeys, Assertion, CallerPart, KeyProof, Plan, Public, Reload, Server, Stored},
     secret::{Secret, SecretId},
     yaml::Pointer,
 };
@@ -40,6 +40,9 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     }
     if written.unsafe_public == Some(true) {
         server.public = Public::Unsafe;
+    }
+    if written.reload == Some(false) {
+        server.reload = Reload::Never;
     }
     if let Some(grace) = written.shutdown_grace {
         server.shutdown_grace = grace.0;

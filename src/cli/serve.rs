@@ -1,18 +1,18 @@
 //! Floor 9. `mcp-bridge serve`.
 
-use std::{io::IsTerminal, net::SocketAddr};
+use std::{io::IsTerminal, net::SocketAddr, sync::Arc};
 
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Paths, report};
+use super::{Exit, Paths, environment::Environment, report};
 use crate::{
     engine::Generation,
-    plan::{Plan, Public},
+    plan::{Plan, Public, Reload},
     secret::{Secret, Vault},
-    serve::{Bound, Drained, Stdio},
+    serve::{Bound, Drained, Stdio, Watch},
     telemetry,
     yaml::Variables,
 };
@@ -28,6 +28,9 @@ pub(super) struct Options {
     /// Talks to the client that started it, over standard input and output
     #[arg(long, conflicts_with = "listen")]
     stdio: bool,
+    /// Reads the files once, in the place of `server.reload`
+    #[arg(long)]
+    no_reload: bool,
 }
 
 /// The variable that holds the key of the client that starts a server with `--stdio`.
@@ -35,10 +38,12 @@ const KEY: &str = "MCP_BRIDGE_API_KEY";
 
 pub(super) fn run(options: &Options) -> Exit {
     log();
+    let watch = Watch::new(options.paths.paths.clone(), Arc::new(Environment));
     let (plan, vault) = match report::plan(&options.paths.paths) {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
+    let watch = (!options.no_reload && plan.server.reload == Reload::Watched).then_some(watch);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -47,19 +52,19 @@ pub(super) fn run(options: &Options) -> Exit {
         }
     };
     if options.stdio {
-        let exit = runtime.block_on(talk(plan, &vault));
+        let exit = runtime.block_on(talk(plan, &vault, watch));
         // A read of the standard input cannot be taken back, and is not waited for.
         runtime.shutdown_background();
         return exit;
     }
     match address(options, &plan) {
-        Ok(listen) => runtime.block_on(serve(plan, &vault, listen)),
+        Ok(listen) => runtime.block_on(serve(plan, &vault, listen, watch)),
         Err(exit) => exit,
     }
 }
 
 /// Serves the one client that started the process.
-async fn talk(plan: Plan, vault: &Vault) -> Exit {
+async fn talk(plan: Plan, vault: &Vault, watch: Option<Watch>) -> Exit {
     let words = size(&plan);
     let generation = match Generation::build(plan, vault).await {
         Ok(generation) => generation,
@@ -68,7 +73,7 @@ async fn talk(plan: Plan, vault: &Vault) -> Exit {
             return Exit::FailedServing;
         }
     };
-    let key = super::environment::Environment.variable(KEY).map(Secret::new);
+    let key = Environment.variable(KEY).map(Secret::new);
     let server = match Stdio::new(generation, vault, key.as_ref()) {
         Ok(server) => server,
         Err(error) => {
@@ -76,6 +81,10 @@ async fn talk(plan: Plan, vault: &Vault) -> Exit {
             report::tell(&format!("  help: {KEY} says who is calling; leave it out to call without a key"));
             return Exit::CouldNotRun;
         }
+    };
+    let server = match watch {
+        Some(watch) => server.watching(watch),
+        None => server,
     };
     tracing::info!("serving {words} over standard input and output");
     let stop = CancellationToken::new();
@@ -107,7 +116,7 @@ fn runtime() -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr) -> Exit {
+async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr, watch: Option<Watch>) -> Exit {
     let words = size(&plan);
     let generation = match Generation::build(plan, vault).await {
         Ok(generation) => generation,
@@ -125,6 +134,10 @@ async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr) -> Exit {
             }
             return Exit::FailedServing;
         }
+    };
+    let bound = match watch {
+        Some(watch) => bound.watching(watch),
+        None => bound,
     };
     let address = bound.address().unwrap_or(listen);
     tracing::info!("serving {words} at http://{address}/mcp");
@@ -186,7 +199,7 @@ async fn signal() {
 
 /// Logs go to the standard error stream; colours only to terminals.
 fn log() {
-    let wanted = super::environment::Environment.variable("MCP_BRIDGE_LOG").unwrap_or_else(|| "info".into());
+    let wanted = Environment.variable("MCP_BRIDGE_LOG").unwrap_or_else(|| "info".into());
     let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     let ansi = std::io::stderr().is_terminal();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);

@@ -1,6 +1,7 @@
 //! Floor 5. Files in: paths become a set of texts, in one order on every machine.
 
 mod discover;
+mod watch;
 
 use std::{
     fs::File,
@@ -12,6 +13,8 @@ use crate::{
     diag::{Code, Diagnostic, Diagnostics},
     text::FileSet,
 };
+
+pub use watch::{Fingerprint, fingerprint};
 
 /// Bytes of a bridge file at most.
 const FILE_MAX: usize = 4 << 20;

@@ -209,6 +209,10 @@ pub struct Server {
     ending: CancellationToken,
 }
 
+fn session_seal(key: Option<&Secret<String>>) -> Seal {
+    Seal::new(key.map_or(&[][..], |key| key.expose().as_bytes()), "session")
+}
+
 impl Server {
     /// Prints once what is asked for often: lists and introductions of every endpoint. Session
     /// ids are signed with `key`; without one they can be told from what is none, and nothing in
@@ -216,17 +220,22 @@ impl Server {
     #[must_use]
     pub fn new(generation: Arc<Generation>, key: Option<&Secret<String>>) -> Arc<Self> {
         let surface = Surface::new(generation.plan(), Updates::Never);
-        let key = key.map_or(&[][..], |key| key.expose().as_bytes());
         Arc::new(Self {
             live: ArcSwap::new(Live::new(generation, surface)),
-            sessions: Sessions::new(Seal::new(key, "session")),
-            states: if key.is_empty() { Seal::random() } else { Some(Seal::new(key, "state")) },
+            sessions: Sessions::new(session_seal(key)),
+            states: key.map_or_else(Seal::random, |key| Some(Seal::new(key.expose().as_bytes(), "state"))),
             in_flight: InFlight::default(),
             asks: Asks::default(),
             hub: Hub::default(),
             ending: CancellationToken::new(),
             tasks: Tasks::default(),
         })
+    }
+
+    /// Whether session ids are signed with this key.
+    #[must_use]
+    pub fn signs_with(&self, key: Option<&Secret<String>>) -> bool {
+        self.sessions.has(&session_seal(key))
     }
 
     /// What the server runs against.

@@ -23,7 +23,7 @@ pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };
 pub use resource::{Completion, Prompt, PromptArgument, Resource, Role, Watch};
-pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Server, Stored};
+pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Reload, Server, Stored};
 pub use source::{
     Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Remote, RestSource, Setting,
     SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,

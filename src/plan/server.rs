@@ -37,8 +37,19 @@ pub struct Server {
     pub public: Public,
     /// What session ids are signed with; `None` when nothing has to be believed of them.
     pub signing_key: Option<SecretId>,
+    /// Whether changed files are served without a new start.
+    pub reload: Reload,
     /// How long calls under way are waited for at the end.
     pub shutdown_grace: Duration,
+}
+
+/// Whether changed files are served without a new start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// They are watched.
+    Watched,
+    /// They are read once.
+    Never,
 }
 
 /// Whether any address may be listened on although nobody has to identify themselves.
@@ -64,6 +75,7 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             public: Public::Guarded,
             signing_key: None,
+            reload: Reload::Watched,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -32,6 +33,7 @@ use super::{
     payload::Parts,
     readiness::Probe,
     refusals,
+    reload::Outcome,
 };
 use crate::{
     engine::{CallerHeaders, Principal},
@@ -53,14 +55,15 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct App {
     shared: Arc<Shared>,
     router: Router,
-    guard: Guard,
+    guard: ArcSwap<Guard>,
+    address: SocketAddr,
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) protocol: Arc<mcp::Server>,
     pub(super) channels: Channels,
-    callers: Callers,
+    callers: ArcSwap<Callers>,
     probe: Probe,
     requests: AtomicU64,
 }
@@ -73,7 +76,9 @@ impl Shared {
 }
 
 impl App {
-    pub(super) fn new(protocol: Arc<mcp::Server>, guard: Guard, callers: Callers) -> Self {
+    pub(super) fn new(protocol: Arc<mcp::Server>, address: SocketAddr, callers: Callers) -> Self {
+        let guard = Guard::new(&protocol.generation().plan().server, address);
+        let callers = ArcSwap::from_pointee(callers);
         let (channels, probe, requests) = (Channels::default(), Probe::default(), AtomicU64::new(1));
         let shared = Arc::new(Shared { protocol, channels, callers, probe, requests });
         let router = Router::new()
@@ -81,12 +86,38 @@ impl App {
             .route("/readyz", get(readyz))
             .fallback(nowhere)
             .with_state(Arc::clone(&shared));
-        Self { shared, router, guard }
+        Self { shared, router, guard: ArcSwap::from_pointee(guard), address }
     }
 
     /// The calls that the end of the server waits for.
     pub(super) fn tasks(&self) -> &Tasks {
         self.shared.protocol.tasks()
+    }
+
+    /// The protocol side.
+    pub(super) fn protocol(&self) -> &Arc<mcp::Server> {
+        &self.shared.protocol
+    }
+
+    /// The address that is listened on.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says who may call from now on.
+    pub(super) fn let_in(&self, guard: Guard, callers: Callers) {
+        self.guard.store(Arc::new(guard));
+        self.shared.callers.store(Arc::new(callers));
+    }
+
+    /// Remembers whether the latest change of the files is served.
+    pub(super) fn note(&self, outcome: Outcome) {
+        self.shared.probe.note(outcome);
+    }
+
+    /// Lets clients ask to be told of changes.
+    pub(super) fn expect_changes(&self) {
+        self.shared.protocol.expect_changes();
     }
 
     /// Ends the streams that would stay open.
@@ -115,7 +146,7 @@ impl App {
     async fn answer(&self, head: request::Parts, body: &mut Body) -> Response<Body> {
         // Host and Origin come before everything, on every route: a page on a foreign site must
         // not learn even that something is here.
-        let origin = match self.guard.check(&head.uri, &head.headers) {
+        let origin = match self.guard.load().check(&head.uri, &head.headers) {
             Ok(origin) => origin.cloned(),
             Err(reason) => return suspicious(reason),
         };
@@ -229,9 +260,10 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     };
     let more = mcp::messages(&body).saturating_sub(1);
     if more > 0
-        && let Err(turned) = shared.callers.count(&principal, &head, more)
+        && let Err(turned) = shared.callers.load().count(&principal, &head, more)
     {
-        return refusals::turned(turned, &shared.callers.challenges, &head.headers, &mut Body::empty()).await;
+        return refusals::turned(turned, &shared.callers.load_full().challenges, &head.headers, &mut Body::empty())
+            .await;
     }
     let id = shared.number();
     let headers = OwnHeaders::new(head.headers, shared);
@@ -257,7 +289,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         (None, Status::Unauthorized) => Some(Refused::Invalid("The API did not accept the token")),
         (None, _) => None,
     };
-    let challenge = refused.map(|refused| shared.callers.challenges.value(refused));
+    let challenge = refused.map(|refused| shared.callers.load().challenges.value(refused));
     let mut response = send(reply);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(Challenges::NAME, challenge);
@@ -322,7 +354,7 @@ impl OwnHeaders {
 
 impl CallerHeaders for OwnHeaders {
     fn get(&self, name: &str) -> Option<&[u8]> {
-        only(&self.all, name).filter(|value| !self.shared.callers.authenticator.is_key(value))
+        only(&self.all, name).filter(|value| !self.shared.callers.load().authenticator.is_key(value))
     }
 }
 
@@ -332,9 +364,10 @@ pub(super) async fn admit(
     head: &request::Parts,
     body: &mut Body,
 ) -> Result<Arc<Principal>, Box<Response<Body>>> {
-    match shared.callers.admit(head) {
+    let callers = shared.callers.load_full();
+    match callers.admit(head) {
         Ok(principal) => Ok(principal),
-        Err(turned) => Err(Box::new(refusals::turned(turned, &shared.callers.challenges, &head.headers, body).await)),
+        Err(turned) => Err(Box::new(refusals::turned(turned, &callers.challenges, &head.headers, body).await)),
     }
 }
 

@@ -15,8 +15,10 @@ mod payload;
 mod peers;
 mod readiness;
 mod refusals;
+mod reload;
 mod stdio;
 mod stream;
+mod swap;
 #[cfg(test)]
 mod tests;
 
@@ -25,13 +27,13 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault};
+use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault, telemetry};
 
+pub use reload::Watch;
 pub use stdio::Stdio;
 
 use callers::Callers;
 use connection::Limits;
-use guard::Guard;
 use http::App;
 
 /// How long closing the sources may take at the end.
@@ -43,6 +45,7 @@ pub struct Bound {
     listener: TcpListener,
     app: Arc<App>,
     limits: Limits,
+    watch: Option<Watch>,
 }
 
 impl Bound {
@@ -53,12 +56,20 @@ impl Bound {
     pub async fn bind(generation: Generation, vault: &Vault, listen: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let server: &plan::Server = &generation.plan().server;
-        let guard = Guard::new(server, listener.local_addr()?);
+        let address = listener.local_addr()?;
         let callers = Callers::new(server, Authenticator::new(server, vault)?);
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));
-        let app = App::new(mcp::Server::new(Arc::new(generation), key), guard, callers);
-        Ok(Self { listener, app: Arc::new(app), limits })
+        let app = App::new(mcp::Server::new(Arc::new(generation), key), address, callers);
+        Ok(Self { listener, app: Arc::new(app), limits, watch: None })
+    }
+
+    /// Serves changed files without a new start, and tells clients.
+    #[must_use]
+    pub fn watching(mut self, watch: Watch) -> Self {
+        self.app.expect_changes();
+        self.watch = Some(watch);
+        self
     }
 
     /// The address that was taken: the port is known even when any was asked for.
@@ -71,6 +82,10 @@ impl Bound {
 
     /// Serves until `stop`, then lets calls under way end within the grace period.
     pub async fn serve(self, stop: CancellationToken) -> Drained {
+        if let Some(watch) = self.watch {
+            let app: Arc<App> = Arc::clone(&self.app);
+            telemetry::spawn(reload::watch(watch, app, stop.clone()));
+        }
         let drained = connection::serve(self.listener, Arc::clone(&self.app), stop, self.limits).await;
         // A database that does not let go is not waited for: its files survive that.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.app.close()).await;

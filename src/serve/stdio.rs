@@ -8,11 +8,15 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use super::Drained;
+use super::{
+    Drained,
+    reload::{self, Outcome, Swap, Watch},
+};
 use crate::{
     access::{Authenticator, Presented, Verdict},
     engine::{CallerHeaders, Generation, Principal},
     mcp::{self, Channel, Eras, Messages, Posted, Refusal, Status},
+    plan::Plan,
     secret::{Secret, Vault},
     telemetry,
 };
@@ -26,6 +30,23 @@ pub struct Stdio {
     protocol: Arc<mcp::Server>,
     principal: Arc<Principal>,
     grace: Duration,
+    watch: Option<Watch>,
+}
+
+/// What of a stdio server can be replaced.
+struct Served(Arc<mcp::Server>);
+
+impl Swap for Served {
+    fn accepts(&self, _: &Plan) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn swap(&self, generation: Generation, _: &Vault) -> Result<(), String> {
+        self.0.replace(Arc::new(generation));
+        Ok(())
+    }
+
+    fn settled(&self, _: Outcome) {}
 }
 
 /// A client without headers.
@@ -58,7 +79,15 @@ impl Stdio {
                 }
             }
         };
-        Ok(Self { protocol: mcp::Server::new(Arc::new(generation), None), principal, grace })
+        Ok(Self { protocol: mcp::Server::new(Arc::new(generation), None), principal, grace, watch: None })
+    }
+
+    /// Serves changed files without a new start, and tells the client.
+    #[must_use]
+    pub fn watching(mut self, watch: Watch) -> Self {
+        self.protocol.expect_changes();
+        self.watch = Some(watch);
+        self
     }
 
     /// Serves until the input ends or `stop`, then lets what was asked be answered within the
@@ -72,6 +101,11 @@ impl Stdio {
         let Ok((channel, messages)) = self.protocol.channel(None, self.principal.clone(), Eras::Both) else {
             return Drained::Whole;
         };
+        let over = stop.child_token();
+        if let Some(watch) = self.watch {
+            let served = Arc::new(Served(Arc::clone(&self.protocol)));
+            telemetry::spawn(reload::watch(watch, served, over.clone()));
+        }
         let mut writing = telemetry::spawn(write(messages, output));
         tokio::select! {
             () = read(input, &channel, &self.principal) => {}
@@ -79,6 +113,7 @@ impl Stdio {
             _ = &mut writing => {}
             () = stop.cancelled() => {}
         }
+        over.cancel();
         let ended = async {
             self.protocol.end_streams();
             channel.finish().await;

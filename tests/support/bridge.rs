@@ -1,6 +1,6 @@
 //! A bridge served from texts, in a folder and on a port of its own.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use mcp_bridge::{
     check::check,
@@ -8,7 +8,7 @@ use mcp_bridge::{
     engine::Generation,
     plan::Plan,
     secret::Vault,
-    serve::{Bound, Drained},
+    serve::{Bound, Drained, Watch},
     text::FileSet,
 };
 use serde_json::{Value, json};
@@ -43,20 +43,45 @@ pub(crate) fn plan_of(folder: &Path, files: &[(&str, &str)], variables: &Fixed) 
     checked.plan.unwrap_or_else(|| panic!("the files have faults:\n{}", String::from_utf8_lossy(&picture)))
 }
 
-/// Serves files, each a name and a text.
-pub(crate) async fn serve(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Served {
+/// Serves files, each a name and a text, and what they are changed to.
+pub(crate) async fn serve_watched(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Served {
     let folder = TempDir::new().expect("a folder");
-    let (plan, vault) = plan_of(folder.path(), files, &Fixed::new(variables));
-    let generation = Generation::build(plan, &vault).await.expect("clients can be made");
+    let variables = Fixed::new(variables);
+    let (plan, vault) = plan_of(folder.path(), files, &variables);
+    let mut watch = Watch::new(vec![folder.path().to_owned()], Arc::new(variables));
+    watch.every = Duration::from_millis(10);
+    let bound = bind(plan, &vault).await.watching(watch);
+    run(bound, folder)
+}
+
+async fn bind(plan: Plan, vault: &Vault) -> Bound {
+    let generation = Generation::build(plan, vault).await.expect("clients can be made");
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let bound = Bound::bind(generation, &vault, listen).await.expect("a free port");
+    Bound::bind(generation, vault, listen).await.expect("a free port")
+}
+
+fn run(bound: Bound, folder: TempDir) -> Served {
     let address = bound.address().expect("an address");
     let stop = CancellationToken::new();
     let task = spawn(bound.serve(stop.clone()));
     Served { address, folder, stop, task }
 }
 
+/// Serves files, each a name and a text.
+pub(crate) async fn serve(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Served {
+    let folder = TempDir::new().expect("a folder");
+    let (plan, vault) = plan_of(folder.path(), files, &Fixed::new(variables));
+    run(bind(plan, &vault).await, folder)
+}
+
 impl Served {
+    /// Changes a file as editors do: another one takes its name.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let [aside, path] = [".aside", name].map(|name| self.folder.path().join(name));
+        fs::write(&aside, text).expect("the folder can be written");
+        fs::rename(aside, path).expect("a file can take a name");
+    }
+
     /// Sends a message as a client of 2025-06-18 does.
     pub(crate) async fn send(&self, message: &Value) -> Response {
         self.post(message).send(self.address).await

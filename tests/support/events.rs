@@ -58,6 +58,11 @@ impl Events {
 
     /// The next event; `None` when the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<Event> {
+        // Signs of life do not make a test wait for ever.
+        tokio::time::timeout(PATIENCE, self.following()).await.expect("an event in time")
+    }
+
+    async fn following(&mut self) -> Option<Event> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let event = event.to_owned();
@@ -98,8 +103,7 @@ impl Events {
 
     async fn read(&mut self) {
         while !self.chunk() {
-            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.raw)).await;
-            if read.expect("an event in time").unwrap_or(0) == 0 {
+            if self.stream.read_buf(&mut self.raw).await.unwrap_or(0) == 0 {
                 self.ended = true;
                 return;
             }

@@ -8,7 +8,7 @@ mod scripted;
 mod servers;
 mod upstream;
 
-pub(crate) use bridge::{Served, call_message, initialize_message, plan_of, serve};
+pub(crate) use bridge::{Served, call_message, initialize_message, plan_of, serve, serve_watched};
 pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
