@@ -34,6 +34,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("WEAK_KEY", "sesame-weak"),
 ];
 
+/// Every way of printing.
+const FORMS: [Form; 6] =
+    [Form::Full(Colour::Plain), Form::Full(Colour::Styled), Form::Concise, Form::Json, Form::Github, Form::Sarif];
+
 /// How every secret in the fixtures begins, whether it is written there or comes from a variable
 /// or a file, and two that cannot begin so.
 const SECRETS: &[&str] = &["sesame-", "hunter2-in-the-url", "9876543210987654321"];
@@ -187,7 +191,7 @@ fn no_secret_is_ever_printed() {
     let mut found = Vec::new();
     for case in cases() {
         let (files, diagnostics) = diagnose(&case);
-        for form in [Form::Full(Colour::Plain), Form::Full(Colour::Styled), Form::Concise, Form::Json] {
+        for form in FORMS {
             let mut out = Vec::new();
             render(form, &diagnostics, &files, &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
@@ -275,7 +279,7 @@ fn nothing_panics_whatever_the_file_holds() {
                     let mut files = FileSet::new();
                     files.add(name(&path), broken.as_str());
                     let checked = check(&files, &Fixed { folder: &case });
-                    for form in [Form::Full(Colour::Plain), Form::Concise, Form::Json] {
+                    for form in FORMS {
                         render(form, &checked.diagnostics, &files, &mut Vec::new()).unwrap();
                     }
                 });

@@ -10,6 +10,7 @@ mod check_fixtures;
 mod cli;
 mod credentials;
 mod escapes;
+mod desk;
 mod examples;
 mod explain;
 mod floors;

@@ -42,7 +42,7 @@ fn unknown_part(name: &str, at: &Pointer, context: &mut Context<'_>) {
     let bare = name.strip_prefix("caller.").filter(|bare| CallerPart::parse(bare).is_some());
     let near = bare.or_else(|| closest(name, CallerPart::NAMES).filter(|near| *near != "claims"));
     context.push(match near {
-        Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
+        Some(near) => fault.guess(near, span, near),
         None => fault.help(format!("known: {}", CallerPart::NAMES.map(spelled).join(", ").replace("caller.", ""))),
     });
 }

@@ -78,7 +78,7 @@ fn method(name: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Method>
     } else {
         let fault = Diagnostic::error(Code::Retry, span, format!("`{name}` is not a method"));
         match closest(&upper, METHODS).or_else(|| METHODS.into_iter().find(|it| *it == upper)) {
-            Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
+            Some(near) => fault.guess(near, span, near),
             None => fault.help("known: GET, HEAD, PUT, DELETE"),
         }
     });

@@ -84,7 +84,7 @@ fn overrides(entry: &Entry, query: &Query, place: &Statement, diagnostics: &mut 
         let message = format!("the statement has no column `{}`", column.name);
         let fault = Diagnostic::error(Code::UnknownColumn, span, message);
         diagnostics.push(match closest(&column.name, names()) {
-            Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near.to_owned()),
+            Some(near) => fault.guess(near, span, near),
             None => fault.help(format!("its columns are {}", names().collect::<Vec<_>>().join(", "))),
         });
     }

@@ -99,7 +99,7 @@ fn named_in_document(tree: &Tree, document: &str, at: &Pointer, context: &mut Co
         let span = context.key(&at.at(name));
         let fault = Diagnostic::error(Code::Graphql, span, format!("the document has no variable `${name}`"));
         context.push(match closest(name, declared.iter().copied()) {
-            Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
+            Some(near) => fault.guess(near, span, near),
             None => fault,
         });
     }

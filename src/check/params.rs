@@ -367,7 +367,7 @@ fn caller_part(name: &str, from: &str, spec: &ParamSpec, at: &Pointer, context: 
         let fault = Diagnostic::error(Code::ParamFrom, span, message);
         let near = given.and_then(|part| closest(part, CallerPart::NAMES)).filter(|near| Some(*near) != given);
         context.push(match near.map(|near| format!("caller.{near}")) {
-            Some(near) => fault.replace(format!("did you mean `{near}`?"), span, near),
+            Some(near) => fault.guess(&near.clone(), span, near),
             None => fault.help(format!("known: {}", CallerPart::NAMES.map(templates::spelled).join(", "))),
         });
         return None;

@@ -166,7 +166,10 @@ impl<'a> Walker<'a> {
         let method = known.iter().copied().find(|key| matches!(name, "method" | "path") && *key == "get");
         self.diagnostics.push(match (method, meant) {
             (Some(_), _) => fault.help("the path stands under its method: `get: /products`"),
-            (None, Some(meant)) => fault.replace(format!("did you mean `{meant}`?"), entry.key.span, meant),
+            (None, Some(meant)) if words::is_alone(name, &known) => {
+                fault.replace(format!("did you mean `{meant}`?"), entry.key.span, meant)
+            }
+            (None, Some(meant)) => fault.guess(meant, entry.key.span, meant),
             (None, None) if known.is_empty() => fault,
             (None, None) => fault.help(format!("known keys: {}", known.join(", "))),
         });
@@ -255,7 +258,10 @@ impl<'a> Walker<'a> {
             let span = if node.span.range().is_empty() { place.span } else { node.span };
             let fault = Diagnostic::error(code, span, message);
             self.diagnostics.push(match text.and_then(|text| words::meant(text, known.iter().copied())) {
-                Some(meant) => fault.replace(format!("did you mean `{meant}`?"), node.span, meant),
+                Some(meant) if text.is_some_and(|text| words::is_alone(text, &known)) => {
+                    fault.replace(format!("did you mean `{meant}`?"), node.span, meant)
+                }
+                Some(meant) => fault.guess(meant, node.span, meant),
                 None => fault,
             });
             return None;
@@ -314,6 +320,12 @@ impl<'a> Walker<'a> {
         let fault = Diagnostic::error(Code::WrongType, span, message);
         let repair = node.scalar().and_then(|scalar| words::repair(scalar, wanted, schema));
         self.diagnostics.push(match repair {
+            // A number without its unit may have been meant in another one.
+            Some((help, text))
+                if text.ends_with(char::is_alphabetic) && text.starts_with(|it: char| it.is_ascii_digit()) =>
+            {
+                fault.propose(help, node.span, text)
+            }
             Some((help, text)) => fault.replace(help, node.span, text),
             None => fault,
         });

@@ -233,7 +233,7 @@ fn unknown(variable: &Variable, stage: Stage, params: &Params, at: &Pointer, con
     let near = crate::diag::closest(name, known.iter().copied());
     let first = context.part(at, variable.range.start..variable.range.start + name.len());
     context.push(match near {
-        Some(near) if context.written(first) == name => fault.replace(format!("did you mean `{near}`?"), first, near),
+        Some(near) if context.written(first) == name => fault.guess(near, first, near),
         Some(near) => fault.help(format!("did you mean `{near}`?")),
         None if name == "env" => fault.help("the environment is read with `${NAME}`"),
         None => fault.help(format!("known here: {}", known.join(", "))),

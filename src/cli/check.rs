@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Format, Paths, report};
+use super::{Exit, Format, Paths, fix, report};
 use crate::{
     catalog::Catalog,
     check::{self, Checked},
@@ -23,6 +23,9 @@ pub(super) struct Options {
     /// How faults are printed
     #[arg(long, value_enum, default_value_t = Format::Full)]
     format: Format,
+    /// Makes the replacements that can have been meant only, and checks what is left
+    #[arg(long)]
+    fix: bool,
     /// Warnings count as errors
     #[arg(long)]
     deny_warnings: bool,
@@ -35,7 +38,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Exit {
-    let (files, mut checked) = match report::examine(&options.paths.paths) {
+    let examined = if options.fix { fix::run(&options.paths.paths) } else { report::examine(&options.paths.paths) };
+    let (files, mut checked) = match examined {
         Ok(examined) => examined,
         Err(exit) => return exit,
     };
@@ -50,7 +54,10 @@ pub(super) fn run(options: &Options) -> Exit {
         1 => ", 1 tool".into(),
         tools => format!(", {tools} tools"),
     });
-    report::tell(&format!("{count} {noun}{tools}: {}", report::summary(diagnostics)));
+    report::sum_up(&format!("{count} {noun}{tools}: {}", report::summary(diagnostics)));
+    if let (Format::Full, Some(first)) = (options.format, diagnostics.iter().next()) {
+        report::sum_up(&format!("`mcp-bridge explain {}` says more about a code", first.code.as_str()));
+    }
     let denied = options.deny_warnings && diagnostics.count(Severity::Warning) > 0;
     if diagnostics.has_errors() || denied { Exit::Faulty } else { Exit::Fine }
 }

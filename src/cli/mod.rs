@@ -4,6 +4,7 @@ mod check;
 mod environment;
 mod exit;
 mod explain;
+mod fix;
 mod instructions;
 mod keys;
 mod report;
@@ -24,6 +25,8 @@ pub use explain::{check_samples, diagnostics_page};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    printing: Printing,
 }
 
 const AFTER_HELP: &str = "\
@@ -71,6 +74,32 @@ enum Format {
     Concise,
     /// One JSON document
     Json,
+    /// Commands that a workflow run shows beside the lines
+    Github,
+    /// One SARIF 2.1.0 log
+    Sarif,
+}
+
+/// How much is printed, and in which colours.
+#[derive(Clone, Copy, Debug, Args)]
+struct Printing {
+    /// Prints results and faults, and no summaries
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// When faults are printed in colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    color: When,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// On terminals, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// Runs the command line of this process.
@@ -85,6 +114,7 @@ pub fn run() -> Exit {
             return exit;
         }
     };
+    report::settle(arguments.printing);
     match arguments.command {
         Command::Serve(options) => serve::run(&options),
         Command::Check(options) => check::run(&options),

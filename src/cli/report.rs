@@ -3,9 +3,10 @@
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
+    sync::OnceLock,
 };
 
-use super::{Exit, Format, environment::Environment};
+use super::{Exit, Format, Printing, When, environment::Environment};
 use crate::{
     check::{Checked, check},
     diag::{
@@ -16,7 +17,30 @@ use crate::{
     plan::Plan,
     secret::Vault,
     text::FileSet,
+    yaml::Variables,
 };
+
+/// What the command line says about printing: one process prints in one way.
+static PRINTING: OnceLock<Printing> = OnceLock::new();
+
+/// Settles how this process prints.
+pub(super) fn settle(printing: Printing) {
+    // A process has one command line; a second one can only come from a test.
+    let _ = PRINTING.set(printing);
+}
+
+/// How a stream is printed to, which may be a terminal.
+fn colour(terminal: bool) -> Colour {
+    let styled = match PRINTING.get().map_or(When::Auto, |printing| printing.color) {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => {
+            let unwanted = Environment.variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+            terminal && !unwanted
+        }
+    };
+    if styled { Colour::Styled } else { Colour::Plain }
+}
 
 /// Reads and checks every file of the paths.
 pub(super) fn examine(paths: &[PathBuf]) -> Result<(FileSet, Checked), Exit> {
@@ -40,11 +64,11 @@ pub(super) fn examine(paths: &[PathBuf]) -> Result<(FileSet, Checked), Exit> {
 pub(super) fn plan(paths: &[PathBuf]) -> Result<(Plan, Vault), Exit> {
     let (files, checked) = examine(paths)?;
     let stderr = io::stderr();
-    let colour = if stderr.is_terminal() { Colour::Styled } else { Colour::Plain };
+    let colour = colour(stderr.is_terminal());
     // A closed stream is the reader's choice, here and below.
     let _ = render(Form::Full(colour), &checked.diagnostics, &files, &mut stderr.lock());
     checked.plan.ok_or_else(|| {
-        tell(&summary(&checked.diagnostics));
+        sum_up(&summary(&checked.diagnostics));
         Exit::Faulty
     })
 }
@@ -53,10 +77,11 @@ pub(super) fn plan(paths: &[PathBuf]) -> Result<(Plan, Vault), Exit> {
 pub(super) fn print(format: Format, files: &FileSet, diagnostics: &Diagnostics) {
     let stdout = io::stdout();
     let form = match format {
-        Format::Full if stdout.is_terminal() => Form::Full(Colour::Styled),
-        Format::Full => Form::Full(Colour::Plain),
+        Format::Full => Form::Full(colour(stdout.is_terminal())),
         Format::Concise => Form::Concise,
         Format::Json => Form::Json,
+        Format::Github => Form::Github,
+        Format::Sarif => Form::Sarif,
     };
     let _ = render(form, diagnostics, files, &mut stdout.lock());
 }
@@ -73,6 +98,13 @@ pub(super) fn summary(diagnostics: &Diagnostics) -> String {
 /// Writes a line to the standard error stream.
 pub(super) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes a summary to the standard error stream, unless nobody wants any.
+pub(super) fn sum_up(line: &str) {
+    if !PRINTING.get().is_some_and(|printing| printing.quiet) {
+        tell(line);
+    }
 }
 
 /// Writes a document to the standard output.

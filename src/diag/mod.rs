@@ -2,6 +2,7 @@
 
 mod code;
 mod explain;
+mod fix;
 mod mask;
 pub mod render;
 mod suggest;
@@ -15,7 +16,8 @@ use crate::{
 
 pub use code::Code;
 pub use explain::{Advice, Explanation, Language, Sample};
-pub use suggest::closest;
+pub use fix::{Edit, apply, edits};
+pub use suggest::{closest, near};
 
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +55,17 @@ pub struct Help {
     pub message: String,
     /// Text that, put in the place of the span, does what the sentence says.
     pub replacement: Option<(Span, String)>,
+    /// Whether the replacement is what must have been meant.
+    pub certainty: Certainty,
+}
+
+/// How far a replacement can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// There is no other way to mend the fault, or no other known name is near.
+    Sure,
+    /// It is the likeliest of several.
+    Guessed,
 }
 
 /// One fault or piece of advice. Made by [`Diagnostic::error`] and [`Diagnostic::warning`].
@@ -115,25 +128,43 @@ impl Diagnostic {
     /// Says what to do.
     #[must_use]
     pub fn help(mut self, message: impl Into<String>) -> Self {
-        self.help.push(Help { message: message.into(), replacement: None });
+        self.help.push(Help { message: message.into(), replacement: None, certainty: Certainty::Guessed });
         self
     }
 
     /// Says what to write instead, word for word.
     #[must_use]
     pub fn replace(mut self, message: impl Into<String>, span: Span, with: impl Into<String>) -> Self {
-        self.help.push(Help { message: message.into(), replacement: Some((span, with.into())) });
+        let replacement = Some((span, with.into()));
+        self.help.push(Help { message: message.into(), replacement, certainty: Certainty::Sure });
+        self
+    }
+
+    /// Says which known name is nearest, and what to write then.
+    #[must_use]
+    pub fn guess(self, near: &str, span: Span, with: impl Into<String>) -> Self {
+        self.propose(format!("did you mean `{near}`?"), span, with)
+    }
+
+    /// Says what to write if the author meant that.
+    #[must_use]
+    pub fn propose(mut self, message: impl Into<String>, span: Span, with: impl Into<String>) -> Self {
+        let replacement = Some((span, with.into()));
+        self.help.push(Help { message: message.into(), replacement, certainty: Certainty::Guessed });
         self
     }
 
     /// Says which known name was probably meant, if one is near enough to `given`.
     #[must_use]
     pub fn did_you_mean<'a>(self, given: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let Some(near) = closest(given, known) else { return self };
-        let near = near.to_owned();
+        let known: Vec<&str> = known.into_iter().collect();
+        let Some(meant) = closest(given, known.iter().copied()) else { return self };
+        let meant = meant.to_owned();
+        let alone = near(given, known).count() == 1;
         match self.primary.as_ref().map(|label| label.span) {
-            Some(span) => self.replace(format!("did you mean `{near}`?"), span, near),
-            None => self.help(format!("did you mean `{near}`?")),
+            Some(span) if alone => self.replace(format!("did you mean `{meant}`?"), span, meant),
+            Some(span) => self.guess(&meant, span, meant.clone()),
+            None => self.help(format!("did you mean `{meant}`?")),
         }
     }
 }

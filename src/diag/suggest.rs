@@ -4,16 +4,26 @@
 #[must_use]
 pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = given.to_lowercase();
-    let limit = (given.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= limit && *name != given)
+    near(given, known)
         .min_by(|(a, left), (b, right)| {
-            let near = |name: &str| strsim::jaro_winkler(&lower, name);
-            a.cmp(b).then_with(|| near(right).total_cmp(&near(left)))
+            let likeness = |name: &str| strsim::jaro_winkler(&lower, name);
+            a.cmp(b).then_with(|| likeness(right).total_cmp(&likeness(left)))
         })
         .map(|(_, name)| name)
+}
+
+/// Every known name that `given` may have been meant to be, with its distance.
+pub fn near<'a, 'g>(
+    given: &'g str,
+    known: impl IntoIterator<Item = &'a str> + 'g,
+) -> impl Iterator<Item = (usize, &'a str)> + 'g
+where
+    'a: 'g,
+{
+    let lower = given.to_lowercase();
+    let limit = (given.chars().count() / 3).max(1);
+    let apart = move |name: &'a str| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name);
+    known.into_iter().map(apart).filter(move |(distance, name)| *distance <= limit && *name != given)
 }
 
 #[cfg(test)]

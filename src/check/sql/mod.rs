@@ -182,7 +182,7 @@ fn report(fault: &Fault, params: &Params, query_at: &Pointer, context: &mut Cont
     let diagnostic = Diagnostic::error(code, span, message);
     let diagnostic = match &fault.kind {
         FaultKind::Undeclared { name } => match crate::diag::closest(name, params.names()) {
-            Some(near) => diagnostic.replace(format!("did you mean `{near}`?"), span, format!(":{near}")),
+            Some(near) => diagnostic.guess(near, span, format!(":{near}")),
             None => diagnostic.help("declare it under `params`"),
         },
         _ => diagnostic,

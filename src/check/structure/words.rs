@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::{
-    diag::closest,
+    diag::{closest, near},
     text::Span,
     yaml::{Core, Kind, Node, Scalar, Style},
 };
@@ -60,6 +60,11 @@ impl fmt::Display for Place<'_> {
 pub(super) fn meant<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let alias = ALIASES.iter().find(|(other, _)| *other == given).map(|(_, ours)| *ours);
     known.clone().find(|name| Some(*name) == alias).or_else(|| closest(given, known))
+}
+
+/// Whether no second known word can have been meant.
+pub(super) fn is_alone(given: &str, known: &[&str]) -> bool {
+    ALIASES.iter().any(|(other, _)| *other == given) || near(given, known.iter().copied()).count() == 1
 }
 
 pub(super) fn listed(names: &[&str]) -> String {

@@ -2,7 +2,9 @@
 
 mod concise;
 mod full;
+mod github;
 mod json;
+mod sarif;
 
 use std::io;
 
@@ -18,6 +20,10 @@ pub enum Form {
     Concise,
     /// One JSON document, for programs.
     Json,
+    /// Commands of a workflow run, one line each.
+    Github,
+    /// One SARIF 2.1.0 log.
+    Sarif,
 }
 
 /// Whether print may hold colours.
@@ -38,5 +44,7 @@ pub fn render(form: Form, diagnostics: &Diagnostics, files: &FileSet, out: &mut 
         Form::Full(colour) => full::render(colour, diagnostics, files, out),
         Form::Concise => concise::render(diagnostics, files, out),
         Form::Json => json::render(diagnostics, files, out),
+        Form::Github => github::render(diagnostics, files, out),
+        Form::Sarif => sarif::render(diagnostics, files, out),
     }
 }
