@@ -11,7 +11,7 @@ use mcp_bridge::{
     },
     upstream::{
         Upstream, Upstreams,
-        sql::{Limits, Run},
+        sql::{Limits, Repeat, Run},
     },
 };
 use serde_json::Map;
@@ -54,6 +54,7 @@ impl Target {
             arguments: &Map::new(),
             returns: Returns::Rows,
             expect_rows: None,
+            repeat: Repeat::Never,
             session: &[],
             limits: Limits { max_rows: 100, max_bytes: 64 << 10 },
             deadline: Instant::now() + Duration::from_secs(20),

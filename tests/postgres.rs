@@ -446,3 +446,34 @@ tools:
     assert_eq!(findings("drop"), [Finding::Scans(Scan { table: "big".into(), rows: 20_000 })]);
     assert_eq!(host.admin("asked", "SELECT count(*) FROM big"), "20000");
 }
+
+const COLLIDING: &str = "
+CREATE TABLE t (id int);
+CREATE SEQUENCE tries;
+CREATE FUNCTION collide(most int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+        -- A sequence counts on although the transaction is undone.
+        IF nextval('tries') <= most THEN RAISE EXCEPTION USING errcode = '40001'; END IF;
+        RETURN 1;
+    END $$;
+";
+
+#[tokio::test]
+async fn collisions_are_repeated_where_twice_is_once() {
+    let Some(host) = postgres() else { return };
+    host.database("colliding", COLLIDING);
+    let tools = r#"
+  once: { description: Once., params: { most: { type: integer, description: N. } }, sql: { mode: write, query: "INSERT INTO t SELECT collide(:most)" } }
+  again: { description: Again., params: { most: { type: integer, description: N. } }, annotations: { idempotent: true }, sql: { mode: write, query: "INSERT INTO t SELECT collide(:most)" } }
+"#;
+    let served = bridge(&host.url("app", "colliding"), ", read_only: false, pool: { max: 1 }", tools).await;
+    let tries = || host.admin("colliding", "SELECT count(*) || '/' || (SELECT last_value FROM tries) FROM t");
+    let error = served.error("once", &json!({ "most": 2 })).await;
+    assert!(error.contains("nother transaction changed the same"), "{error}");
+    assert_eq!(tries(), "0/1");
+    assert_eq!(served.call("again", &json!({ "most": 3 })).await["structuredContent"], json!({ "affected": 1 }));
+    assert_eq!(tries(), "1/4");
+    let error = served.error("again", &json!({ "most": 100 })).await;
+    assert!(error.contains("nother transaction changed the same"), "{error}");
+    assert_eq!(tries(), "1/8");
+}

@@ -16,7 +16,7 @@ use crate::{
     upstream::{
         FailureClass, Upstream,
         rest::{Answer, RestCall, RestUpstream, Unfinished},
-        sql::{Answer as Rows, Limits, Run},
+        sql::{Answer as Rows, Limits, Repeat, Run},
     },
 };
 
@@ -174,6 +174,7 @@ impl World<'_> {
             arguments: scope.arguments,
             returns: query.returns,
             expect_rows: query.expect_rows,
+            repeat: if self.call.tool.annotations.idempotent { Repeat::AfterCollision } else { Repeat::Never },
             session: &session,
             limits: Limits { max_rows: query.max_rows, max_bytes: self.call.tool.output.max_bytes },
             deadline: self.deadline,

@@ -50,12 +50,23 @@ pub struct Run<'a> {
     pub returns: Returns,
     /// How many rows a write must affect to be kept.
     pub expect_rows: Option<ExpectedRows>,
+    /// Whether a write is tried again when its transaction collided with another.
+    pub repeat: Repeat,
     /// Settings of the transaction, by name: what row-level security goes by.
     pub session: &'a [(String, String)],
     /// How much may come back.
     pub limits: Limits,
     /// When the call is over. The source's own statement timeout may come first.
     pub deadline: Instant,
+}
+
+/// Whether a write is tried again when its transaction collided with another and was undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Never: nobody said that twice is the same as once.
+    Never,
+    /// A few times.
+    AfterCollision,
 }
 
 /// How much may come back. Both are reached on whole rows; only of a first row that is larger than

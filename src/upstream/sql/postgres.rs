@@ -33,7 +33,7 @@ use self::{
     site::{Site, session_settings},
 };
 use super::{
-    Answer, Column, Run,
+    Answer, Column, Repeat, Run,
     bind::Given,
     pool::{Lease, Pool, Pooled as _},
     remote::{
@@ -57,6 +57,9 @@ const POWERS: &str = "SELECT bool_or(r.rolsuper OR pg_catalog.pg_has_role(curren
     bool_or(r.rolsuper OR r.rolbypassrls) \
     FROM pg_catalog.pg_roles r, pg_catalog.pg_roles g WHERE r.rolname = current_user AND g.rolname IN \
     ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')";
+
+/// How often a write is tried that collides with others.
+const MAX_ATTEMPTS: usize = 4;
 
 /// A PostgreSQL database and the connections to it.
 #[derive(Debug)]
@@ -174,33 +177,51 @@ impl Postgres {
 
     async fn write(&self, task: &Task<'_>, patience: Patience) -> Result<Answer, UpstreamError> {
         let mut attempt = 0;
-        let (mut lease, (written, affected)) = loop {
+        loop {
             attempt += 1;
             let mut lease = patience.with(self.lease(Access::Write, patience)).await?;
-            match patience.with(async { Ok(self.write_on(&mut lease, task).await) }).await? {
-                Ok(done) => break (lease, done),
-                // Nothing was run yet when the statement turns out to be stale.
-                Err(Stop::Failed(failure @ (Failure::Changed | Failure::Refused(_))))
-                    if attempt == 1 && is_worth_another(&Stop::Failed(Failure::Changed)) && is_stale(&failure) =>
-                {
-                    self.recover(lease, task, &Stop::Failed(failure));
+            let stop = match self.write_once(&mut lease, task, patience).await {
+                Ok(answer) => {
+                    finish(lease);
+                    return answer;
                 }
-                Err(failure) => return Err(self.failed(failure, lease, patience)),
+                Err(stop) => stop,
+            };
+            let is_repeated = match &stop {
+                // What it did before the columns turned out to be others is undone with its connection.
+                Stop::Failed(failure) if is_stale(failure) => attempt == 1,
+                Stop::Failed(Failure::Refused(refusal)) if refusal.is_collision() => {
+                    task.request.repeat == Repeat::AfterCollision
+                        && attempt < MAX_ATTEMPTS
+                        && !patience.left().is_zero()
+                }
+                Stop::Kept(_) | Stop::Failed(_) => false,
+            };
+            if !is_repeated {
+                return Err(self.failed(stop, lease, patience));
             }
-        };
+            self.recover(lease, task, &stop);
+        }
+    }
+
+    /// Runs a write to its end. An answer may be an error: the transaction is at its end all the same.
+    async fn write_once(
+        &self,
+        lease: &mut Lease<Connection>,
+        task: &Task<'_>,
+        patience: Patience,
+    ) -> Result<Result<Answer, UpstreamError>, Stop> {
+        let written = patience.with(async { Ok(self.write_on(lease, task).await) }).await?;
+        let (written, affected) = written?;
+        let connection = connection(lease)?;
         if let Some(expected) = task.request.expect_rows.filter(|expected| !expected.allows(affected)) {
-            if connection(&mut lease)?.undo().await.is_ok() {
-                finish(lease);
-            }
-            return Err(unexpected(expected, affected));
+            connection.undo().await?;
+            return Ok(Err(unexpected(expected, affected)));
         }
-        match connection(&mut lease)?.commit().await {
-            Ok(()) => finish(lease),
-            Err(failure) => return Err(self.failed(failure.into(), lease, patience)),
-        }
-        let Some(Written { text, count, cut, cells_cut }) = written else { return Err(too_wide_but_kept()) };
+        connection.commit().await?;
+        let Some(Written { text, count, cut, cells_cut }) = written else { return Ok(Err(too_wide_but_kept())) };
         let cut = cut.filter(|_| task.request.returns == Returns::Rows);
-        Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id: None })
+        Ok(Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id: None }))
     }
 
     async fn write_on(&self, lease: &mut Lease<Connection>, task: &Task<'_>) -> Result<(Option<Written>, u64), Stop> {
@@ -270,6 +291,8 @@ impl Postgres {
             if matches!(closed, Some(Ok(()))) {
                 finish(lease);
             }
+        } else {
+            finish(lease);
         }
     }
 

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, Column, Cut, Limits, Run, SqlUpstream};
+use super::{Answer, Column, Cut, Limits, Repeat, Run, SqlUpstream};
 use crate::{
     plan::{
         self,
@@ -155,6 +155,7 @@ impl Call {
             arguments: &self.arguments,
             returns: self.returns,
             expect_rows: self.expect_rows,
+            repeat: Repeat::Never,
             session: &[],
             limits: self.limits,
             deadline: Instant::now() + 3 * SOON,
