@@ -27,7 +27,7 @@ use self::{
     connection::{Connection, Waiting},
     identity::{FileId, Found},
     open::Site,
-    pace::GLANCE,
+    pace::{GLANCE, LONG},
     stop::Stopping,
     text::Verb,
     work::{Change, Work},
@@ -326,9 +326,11 @@ fn glance(connection: &mut Connection, work: &Work, patience: Patience) -> Optio
     if !connection.recall(&work.sql).pace.is_quick() {
         return None;
     }
-    let now = Instant::now();
-    let until = (now + GLANCE).min(patience.deadline);
-    let turn = connection.stop.begin(until.into_std());
+    let began = Instant::now();
+    if began >= patience.deadline {
+        return None;
+    }
+    let turn = connection.stop.glance(GLANCE);
     let read = connection.wait_for_locks(Waiting::Never).map_err(Failure::from).and_then(|()| connection.read(work));
     drop(turn);
     connection.stop.end();
@@ -338,8 +340,7 @@ fn glance(connection: &mut Connection, work: &Work, patience: Patience) -> Optio
             None
         }
         read => {
-            // What cannot be stopped in between, such as one function on a large value.
-            if now.elapsed() > GLANCE {
+            if began.elapsed() > LONG {
                 connection.recall(&work.sql).pace.mistaken();
             }
             Some(read)
@@ -352,7 +353,8 @@ fn watch(connection: &mut Connection, work: &Work) -> Result<JsonRows, Failure> 
     connection.wait_for_locks(Waiting::Allowed)?;
     let began = Instant::now();
     let rows = connection.read(work)?;
-    connection.recall(&work.sql).pace.note(began.elapsed());
+    let (steps, taken) = (connection.steps, began.elapsed());
+    connection.recall(&work.sql).pace.note(steps, taken);
     Ok(rows)
 }
 

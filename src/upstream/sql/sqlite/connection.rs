@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Virtual machine steps between two looks at the switch: some ten microseconds.
-const STEPS: i32 = 1000;
+pub(super) const STEPS: i32 = 1000;
 
 /// Statements that a connection remembers. All are forgotten when there are more.
 const REMEMBERED: usize = 256;
@@ -54,6 +54,8 @@ pub(super) struct Connection {
     /// The file it was opened with. `None` in memory.
     pub(super) file: Option<FileId>,
     pub(super) known: HashMap<Arc<str>, Known>,
+    /// Steps that the last statement of a call took.
+    pub(super) steps: u32,
     life: Life,
     /// What the engine permits on this connection now.
     protection: Access,
@@ -106,7 +108,7 @@ impl Connection {
             Life::KeptForEver => Access::Write,
         };
         let known = HashMap::new();
-        Ok(Self { sqlite, gate, stop, inserted, file: None, known, life, protection, busy_timeout })
+        Ok(Self { sqlite, gate, stop, inserted, file: None, known, steps: 0, life, protection, busy_timeout })
     }
 
     /// Makes the engine refuse what `access` does not permit. Does nothing unless the same

@@ -3,12 +3,18 @@
 
 use std::time::Duration;
 
-/// A statement that needs less than this is quick.
-const QUICK: Duration = Duration::from_micros(300);
+/// A statement that takes fewer steps of the engine's machine than this is quick: some 300
+/// microseconds. Steps are counted and not time, because time is also taken by others.
+const QUICK: u32 = 20_000;
 
-/// How long a statement that is taken for quick may run where it was asked for. Then it is stopped,
-/// and begins again on a thread that may wait: it only reads.
-pub(super) const GLANCE: Duration = Duration::from_micros(600);
+/// How often the engine looks at the switch while a statement that is taken for quick runs where it
+/// was asked for: every [`STEPS`](super::connection::STEPS). Then it is stopped, and begins again on a
+/// thread that may wait: it only reads.
+pub(super) const GLANCE: u32 = 40;
+
+/// A statement that takes longer than this is not quick, whatever its steps are: it waits for a disk,
+/// or works on large values.
+pub(super) const LONG: Duration = Duration::from_millis(20);
 
 /// Runs in a row that must have been quick, at most.
 const MOST: u32 = 4096;
@@ -34,9 +40,10 @@ impl Pace {
         self.seen >= self.asked
     }
 
-    /// Notes how long a run took on a thread that may wait.
-    pub(super) fn note(&mut self, taken: Duration) {
-        self.seen = if taken < QUICK { self.seen.saturating_add(1).min(MOST) } else { 0 };
+    /// Notes how many steps and how long a run took on a thread that may wait.
+    pub(super) fn note(&mut self, steps: u32, taken: Duration) {
+        let quick = steps < QUICK && taken < LONG;
+        self.seen = if quick { self.seen.saturating_add(1).min(MOST) } else { 0 };
     }
 
     /// Notes that a run was taken for quick and was not. It is trusted later each time.
@@ -54,17 +61,19 @@ mod tests {
     fn a_statement_is_trusted_after_it_was_quick_and_later_after_each_mistake() {
         let mut pace = Pace::default();
         assert!(!pace.is_quick());
-        pace.note(QUICK);
+        pace.note(QUICK, Duration::ZERO);
         assert!(!pace.is_quick());
-        pace.note(Duration::ZERO);
+        pace.note(1, LONG);
+        assert!(!pace.is_quick());
+        pace.note(1, Duration::ZERO);
         assert!(pace.is_quick());
         for runs in [4, 16, 64, 256, 1024, 4096, 4096] {
             pace.mistaken();
             for _ in 1..runs {
-                pace.note(Duration::ZERO);
+                pace.note(1, Duration::ZERO);
             }
             assert!(!pace.is_quick(), "{runs}");
-            pace.note(Duration::ZERO);
+            pace.note(1, Duration::ZERO);
             assert!(pace.is_quick(), "{runs}");
         }
     }

@@ -19,6 +19,8 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 enum Until {
     At(Instant),
+    /// For so many more looks at the switch.
+    Looks(u32),
     Stopped,
     End,
 }
@@ -46,9 +48,19 @@ impl StopSwitch {
 
     /// Begins a turn in which statements may run until then.
     pub(super) fn begin(&self, until: Instant) -> Turn {
+        self.turn(Until::At(until))
+    }
+
+    /// Begins a turn in which statements may run until the engine has looked at the switch so many
+    /// times: work, and not time, which others take away.
+    pub(super) fn glance(&self, looks: u32) -> Turn {
+        self.turn(Until::Looks(looks))
+    }
+
+    fn turn(&self, until: Until) -> Turn {
         let mut state = self.0.lock();
         state.turn += 1;
-        state.until = Until::At(until);
+        state.until = until;
         Turn { switch: self.clone(), number: state.turn }
     }
 
@@ -69,17 +81,21 @@ impl StopSwitch {
         state.until = Until::End;
     }
 
-    /// Whether what runs must stop.
+    /// One look: whether what runs must stop.
     pub(super) fn is_due(&self) -> bool {
         self.0.lock().is_due()
     }
 }
 
 impl State {
-    fn is_due(&self) -> bool {
-        match self.until {
-            Until::At(due) => Instant::now() >= due,
-            Until::Stopped => true,
+    fn is_due(&mut self) -> bool {
+        match &mut self.until {
+            Until::At(due) => Instant::now() >= *due,
+            Until::Looks(0) | Until::Stopped => true,
+            Until::Looks(left) => {
+                *left -= 1;
+                false
+            }
             Until::End => false,
         }
     }
@@ -90,11 +106,11 @@ impl Turn {
     pub(super) fn stop(&self) -> Stopping {
         let mut state = self.switch.0.lock();
         match state.until {
-            Until::At(_) | Until::Stopped if state.turn == self.number => {
+            Until::At(_) | Until::Looks(_) | Until::Stopped if state.turn == self.number => {
                 state.until = Until::Stopped;
                 Stopping::Soon
             }
-            Until::At(_) | Until::Stopped | Until::End => Stopping::TooLate,
+            Until::At(_) | Until::Looks(_) | Until::Stopped | Until::End => Stopping::TooLate,
         }
     }
 }
@@ -138,6 +154,13 @@ mod tests {
         assert!(switch.keep());
         assert_eq!(turn.stop(), Stopping::TooLate);
         assert!(!switch.is_due());
+    }
+
+    #[test]
+    fn a_glance_ends_after_its_looks() {
+        let switch = StopSwitch::new();
+        let _turn = switch.glance(2);
+        assert_eq!([switch.is_due(), switch.is_due(), switch.is_due(), switch.is_due()], [false, false, true, true]);
     }
 
     #[test]

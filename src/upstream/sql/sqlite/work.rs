@@ -3,7 +3,7 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use rusqlite::{CachedStatement, Row, types::ValueRef};
+use rusqlite::{CachedStatement, Row, StatementStatus, types::ValueRef};
 
 use super::{
     Failure,
@@ -121,7 +121,9 @@ impl Connection {
             }
         }
         drop(rows);
+        let steps = statement.reset_status(StatementStatus::VmStep);
         drop(statement);
+        self.steps = u32::try_from(steps).unwrap_or(u32::MAX);
         if let Some(current) = current {
             self.recall(&work.sql).layout = Some(current);
         }
