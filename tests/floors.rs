@@ -30,6 +30,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["sqlx"], &["upstream/sql"]),
     (&["postgres_protocol"], &["upstream/sql/postgres"]),
     (&["reqwest"], &["upstream/rest"]),
+    (&["jsonwebtoken"], &["access/oauth"]),
     (&["axum"], &["serve"]),
     (&["hyper"], &["serve", "upstream/rest"]),
     (&["hyper_util"], &["serve", "upstream/rest"]),

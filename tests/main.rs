@@ -19,6 +19,7 @@ mod generated;
 mod hostile;
 mod keys;
 mod limits;
+mod oauth;
 mod one_language;
 mod pages;
 mod postgres;

@@ -3,6 +3,7 @@
 
 mod fixed;
 mod limits;
+mod oauth;
 mod stored;
 
 use std::{io, sync::Arc};
@@ -18,6 +19,7 @@ use crate::{
 
 use fixed::FixedKeys;
 pub use limits::{Exhausted, Limits};
+use oauth::Oauth;
 use stored::StoredKeys;
 
 /// Longer credentials are none (auth.md §4.2).
@@ -28,6 +30,7 @@ const LONGEST: usize = 4096;
 pub struct Authenticator {
     fixed: Option<FixedKeys>,
     stored: Option<StoredKeys>,
+    oauth: Option<Oauth>,
     header: Option<String>,
     anonymous: Arc<Principal>,
 }
@@ -43,11 +46,13 @@ pub struct Presented<'a> {
 
 /// Who is calling.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Verdict<'p> {
     /// Somebody known.
     Known(Arc<Principal>),
     /// Nobody: why.
     Refused(Refused),
+    /// Others must be asked about this token.
+    Ask(&'p str),
 }
 
 /// Why nobody is known.
@@ -76,8 +81,9 @@ impl Authenticator {
             None => None,
         };
         let fixed = keys.map(|keys| FixedKeys::new(keys, server, vault));
+        let oauth = server.oauth.as_ref().map(|oauth| Oauth::new(oauth, server, vault)).transpose()?;
         let header = keys.and_then(|keys| keys.header.clone());
-        Ok(Self { fixed, stored, header, anonymous: Arc::new(Principal::anonymous()) })
+        Ok(Self { fixed, stored, oauth, header, anonymous: Arc::new(Principal::anonymous()) })
     }
 
     /// The header that may carry a key besides `Authorization`, in lower case.
@@ -86,33 +92,50 @@ impl Authenticator {
         self.header.as_deref()
     }
 
-    /// Tells who presents these credentials. The key's own header goes first; a credential in
-    /// `Authorization` beside it is the caller's, for the upstream.
-    pub fn identify(&self, presented: Presented<'_>) -> Verdict {
-        let Some(fixed) = &self.fixed else { return Verdict::Known(Arc::clone(&self.anonymous)) };
-        let given = match (presented.header, presented.authorization) {
-            (Some(key), _) => Some(key),
-            (None, Some(authorization)) => bearer(authorization),
+    /// Tells who presents these credentials, as far as this server knows by itself. The key's own
+    /// header goes first; a credential in `Authorization` beside it is the caller's, for the upstream.
+    #[must_use]
+    pub fn identify<'p>(&self, presented: Presented<'p>) -> Verdict<'p> {
+        if self.fixed.is_none() && self.oauth.is_none() {
+            return Verdict::Known(Arc::clone(&self.anonymous));
+        }
+        let (given, is_key) = match (presented.header, presented.authorization) {
+            (Some(key), _) => (Some(key), true),
+            (None, Some(authorization)) => (bearer(authorization), false),
             (None, None) => return Verdict::Refused(Refused::Missing),
         };
         let Some(given) = given.filter(|given| !given.is_empty() && given.len() <= LONGEST) else {
             return Verdict::Refused(Refused::Invalid);
         };
-        if let Some(principal) = fixed.find(given) {
+        if let Some(principal) = self.fixed.as_ref().and_then(|fixed| fixed.find(given)) {
             return Verdict::Known(Arc::clone(principal));
         }
-        let verdict = std::str::from_utf8(given).ok().and_then(|given| self.by_form(given));
-        verdict.unwrap_or(Verdict::Refused(Refused::Invalid))
+        let given = std::str::from_utf8(given).ok().filter(|given| given.bytes().all(|byte| byte.is_ascii_graphic()));
+        let Some(given) = given else { return Verdict::Refused(Refused::Invalid) };
+        if Token::is_ours(given.as_bytes()) || is_key {
+            // By its form it is a key, and nobody else is asked about it.
+            return self.stored(given).unwrap_or(Verdict::Refused(Refused::Invalid));
+        }
+        if self.oauth.is_some() { Verdict::Ask(given) } else { Verdict::Refused(Refused::Invalid) }
     }
 
-    /// Asks the one verifier that credentials of this form are for.
-    fn by_form(&self, given: &str) -> Option<Verdict> {
+    fn stored(&self, given: &str) -> Option<Verdict<'static>> {
         let token = Token::parse(given)?;
-        let stored = self.stored.as_ref()?;
-        Some(match stored.find(&token, Utc::now().timestamp()) {
+        Some(match self.stored.as_ref()?.find(&token, Utc::now().timestamp()) {
             Ok(principal) => Verdict::Known(principal),
             Err(refused) => Verdict::Refused(refused),
         })
+    }
+
+    /// Tells who presents a credential that others have to vouch for.
+    ///
+    /// # Errors
+    /// Why nobody is known.
+    pub async fn ask(&self, token: &str) -> Result<Arc<Principal>, Refused> {
+        match &self.oauth {
+            Some(oauth) => oauth.find(token).await,
+            None => Err(Refused::Invalid),
+        }
     }
 
     /// Whether a header's value is a key of this server, with or without a scheme. Such a value

@@ -77,7 +77,6 @@ pub struct Auth {
     /// Keys, sent as `Authorization: Bearer …`.
     pub api_keys: Option<ApiKeys>,
     /// OAuth.
-    #[schemars(extend("x-not-yet" = true))]
     pub oauth: Option<OauthServer>,
     /// The caller's credential is the upstream's.
     #[schemars(extend("x-not-yet" = true))]
@@ -127,11 +126,66 @@ pub struct ApiKey {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OauthServer {
-    /// `resource_server` or `embedded`.
-    pub mode: String,
+    /// Who issues tokens.
+    pub mode: OauthMode,
     /// The issuers whose tokens are accepted.
     #[serde(default)]
-    pub issuers: Vec<Value>,
+    pub issuers: Vec<Issuer>,
+    /// The scopes that clients are told to ask for: as few as possible.
+    #[serde(default)]
+    pub scopes_supported: Vec<String>,
+}
+
+/// Who issues tokens.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OauthMode {
+    /// Others: this server only accepts their tokens.
+    ResourceServer,
+    /// This server itself.
+    #[schemars(extend("x-not-yet" = true))]
+    Embedded,
+}
+
+/// An issuer whose tokens are accepted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its identifier, byte for byte as its tokens and its metadata have it.
+    pub issuer: String,
+    /// Whom a token must be for: one of these. Often the address of this server with `/mcp`.
+    pub audiences: Vec<String>,
+    /// The algorithms its keys are used with. Default: `RS256`, `ES256`, `EdDSA`.
+    #[serde(default)]
+    pub algorithms: Vec<String>,
+    /// Where its keys are. Default: what its metadata say.
+    pub jwks_uri: Option<String>,
+    /// How it is asked about tokens that only it can read.
+    pub introspection: Option<Introspection>,
+    /// The claim that says who the caller is. Default: `sub`.
+    pub subject: Option<String>,
+    /// `claims.NAME` for the claim that says where the caller belongs, or the workspace of all its callers.
+    pub workspace: Option<String>,
+    /// The claims that say what the caller may do. Default: `scope` and `scp`.
+    #[serde(default)]
+    pub scopes_from: Vec<String>,
+    /// How far its clock may be off. Default: `30s`, at most `5m`.
+    pub leeway: Option<Duration>,
+}
+
+/// How an issuer is asked about a token (RFC 7662).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// Where it is asked.
+    pub url: String,
+    /// As which client.
+    pub client_id: String,
+    /// The client's secret.
+    #[schemars(with = "String", extend("x-secret" = true))]
+    pub client_secret: Secret<String>,
+    /// How long an answer is believed. Default: `60s`, at most `5m`.
+    pub cache: Option<Duration>,
 }
 
 /// The caller's credential is the upstream's.

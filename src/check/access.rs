@@ -72,13 +72,16 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
         server.trusted_proxies.extend(self::network(network, &at.at("trusted_proxies").at(index), context));
     }
     let auth = at.at("auth");
+    if let Some(oauth) = written.auth.as_ref().and_then(|auth| auth.oauth.as_ref()) {
+        server.oauth = super::oauth::build(oauth, &server, &auth.at("oauth"), context);
+    }
     if let Some(written) = &written.auth {
         server.scopes = admission::hierarchy(&written.scopes, &auth.at("scopes"), context);
     }
     let is_told = (written.auth.is_none() && context.has(&auth))
         || !context.names(&auth).is_empty()
         || context.is_lost(written.unsafe_public.as_ref(), &at.at("unsafe_public"));
-    let is_open = server.api_keys.is_none() && server.public == Public::Guarded;
+    let is_open = !server.asks_callers() && server.public == Public::Guarded;
     if is_open && !is_told && !server.listen.ip().is_loopback() {
         let span = context.value(&at.at("listen"));
         let fault = Diagnostic::error(Code::Open, span, "anybody who reaches this address could call the tools");
@@ -123,7 +126,15 @@ fn public_url(text: &str, at: &Pointer, server: &mut Server, context: &mut Conte
         context.push(fault.replace("use `https://`", scheme, "https"));
     }
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    server.allowed_origins.push(format!("{}://{host}", url.scheme()));
+    // Identifiers are texts: what clients compare must not be written in two ways (auth.md T1).
+    let plain = format!("{}://{host}", url.scheme());
+    if text.trim_end_matches('/') != plain {
+        let span = context.value(at);
+        let fault = Diagnostic::error(Code::Address, span, "this address is scheme and host alone, in lower case");
+        context.push(fault.replace(format!("write `{plain}`"), span, plain.clone()));
+    }
+    server.public_url = Some(plain.clone());
+    server.allowed_origins.push(plain);
     server.allowed_hosts.push(host);
 }
 
@@ -248,7 +259,8 @@ fn long_enough(key: &Secret<String>, least: usize, at: &Pointer, context: &mut C
 
 /// With keys in `Authorization`, passing that header on would hand our own key to the upstream.
 pub(super) fn refuse_key_forwarding(server: &Server, sources: &Sources, context: &mut Context<'_>) {
-    if server.api_keys.as_ref().is_none_or(|keys| keys.header.is_some()) {
+    let signs_in = server.oauth.is_some();
+    if !signs_in && server.api_keys.as_ref().is_none_or(|keys| keys.header.is_some()) {
         return;
     }
     let passing: Vec<String> =
@@ -256,8 +268,14 @@ pub(super) fn refuse_key_forwarding(server: &Server, sources: &Sources, context:
     for name in passing {
         let at = Pointer::root().at("sources").at(&name).at("rest").at("auth").at("passthrough");
         let span = context.key(&at);
-        let message = format!("`{name}` would be sent the key that callers of this server identify themselves with");
+        let what = if signs_in { "token" } else { "key" };
+        let message = format!("`{name}` would be sent the {what} that callers of this server identify themselves with");
         let fault = Diagnostic::error(Code::Passthrough, span, message);
+        if signs_in {
+            // A token of this server in other hands is as good as the caller (auth.md §1.4).
+            context.push(fault.help("get a token for the API with `token_exchange`, or take the caller's credential from another header (`from: x-upstream-authorization`)"));
+            continue;
+        }
         context.push(fault.help("take the caller's credential from another header (`from: x-upstream-authorization`), or accept the key in another one (`api_keys.header`)"));
     }
 }

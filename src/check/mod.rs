@@ -17,6 +17,7 @@ mod graphql;
 mod inserted;
 mod live;
 mod names;
+mod oauth;
 mod output;
 mod output_schema;
 mod pages;

@@ -156,7 +156,7 @@ fn address(options: &Options, plan: &Plan) -> Result<SocketAddr, Exit> {
         report::tell("  help: write 127.0.0.1:8080, or 0.0.0.0:8080 for every address");
         return Err(Exit::CouldNotRun);
     };
-    let guarded = plan.server.api_keys.is_some() || plan.server.public == Public::Unsafe;
+    let guarded = plan.server.asks_callers() || plan.server.public == Public::Unsafe;
     if !address.ip().is_loopback() && !guarded {
         report::tell(&format!("error: anybody who reaches {address} could call the tools"));
         report::tell(

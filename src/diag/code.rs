@@ -220,6 +220,8 @@ codes! {
     State = "MB0809",
     /// A person behind the caller that nobody can name.
     EndUser = "MB0810",
+    /// An issuer of tokens that cannot be believed as it is declared.
+    Oauth = "MB0811",
 
     /// A part of a fixed answer that cannot be sent.
     Reply = "MB0901",

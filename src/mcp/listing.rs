@@ -192,7 +192,7 @@ impl Endpoint {
         let printed: Vec<Value> = tools.iter().map(|(_, tool)| print(tool)).collect();
         let words = instructions(plan, bridges, &|tool| admitted(tool) == Admitted::Yes);
         let info = |revision| server_info(plan, bridges, revision);
-        let scope = if plan.server.api_keys.is_some() { "private" } else { "public" };
+        let scope = if plan.server.asks_callers() { "private" } else { "public" };
         let meta = json!({ "io.modelcontextprotocol/serverInfo": info(Revision::V2026_07_28) });
         let frame = json!({ "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta });
         let shelf = Shelf::new(plan, bridges, &frame.as_object().cloned().unwrap_or_default());

@@ -3,6 +3,7 @@
 
 mod admission;
 mod care;
+mod oauth;
 mod output;
 mod query;
 mod reply;
@@ -17,6 +18,7 @@ mod uri;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
+pub use oauth::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Workspace};
 pub use output::{Output, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{

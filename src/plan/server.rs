@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::Rate;
+use super::{Oauth, Rate};
 use crate::secret::SecretId;
 
 /// Settings of the server.
@@ -23,6 +23,10 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// The keys that are accepted; `None` when nobody has to identify themselves.
     pub api_keys: Option<ApiKeys>,
+    /// The address that clients use: scheme and host, without a `/` at its end.
+    pub public_url: Option<String>,
+    /// The issuers whose tokens are accepted; `None` when none are.
+    pub oauth: Option<Oauth>,
     /// What each declared scope includes besides itself, however far away.
     pub scopes: BTreeMap<String, BTreeSet<String>>,
     /// The file that keeps what the server remembers, when it is asked to.
@@ -68,6 +72,8 @@ impl Default for Server {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             api_keys: None,
+            public_url: None,
+            oauth: None,
             scopes: BTreeMap::new(),
             state: None,
             limits: Limits::default(),
@@ -146,6 +152,12 @@ pub enum Assertion {
 }
 
 impl Server {
+    /// Whether callers have to identify themselves.
+    #[must_use]
+    pub const fn asks_callers(&self) -> bool {
+        self.api_keys.is_some() || self.oauth.is_some()
+    }
+
     /// Scopes with all that they include, in order.
     pub fn with_implied<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
         let mut all = BTreeSet::new();

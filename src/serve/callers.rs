@@ -13,7 +13,7 @@ use super::challenge::Challenges;
 use crate::{
     access::{Authenticator, Exhausted, Limits, Presented, Refused, Verdict},
     engine::Principal,
-    plan::Server,
+    plan::Plan,
 };
 
 /// Characters of a person's name at most.
@@ -50,10 +50,11 @@ pub(super) enum Turned {
 }
 
 impl Callers {
-    pub(super) fn new(server: &Server, authenticator: Authenticator) -> Self {
+    pub(super) fn new(plan: &Plan, authenticator: Authenticator) -> Self {
+        let server = &plan.server;
         Self {
             authenticator,
-            challenges: Challenges::default(),
+            challenges: Challenges::new(plan),
             limits: Limits::new(&server.limits),
             end_user_header: server.end_user_header.clone(),
             proxies: server.trusted_proxies.clone(),
@@ -61,15 +62,24 @@ impl Callers {
     }
 
     /// Tells who is calling, and counts the request.
-    pub(super) fn admit(&self, head: &request::Parts) -> Result<Arc<Principal>, Turned> {
+    pub(super) async fn admit(&self, head: &request::Parts) -> Result<Arc<Principal>, Turned> {
         let (headers, address) = (&head.headers, self.address(&head.headers, peer(head)));
         let presented = Presented {
             authorization: presented(headers, header::AUTHORIZATION.as_str()),
             header: self.authenticator.header().and_then(|name| presented(headers, name)),
         };
-        let principal = match self.authenticator.identify(presented) {
-            Verdict::Known(principal) => self.on_behalf(principal, headers),
-            Verdict::Refused(why) => {
+        let found = match self.authenticator.identify(presented) {
+            Verdict::Known(principal) => Ok(principal),
+            Verdict::Refused(why) => Err(why),
+            Verdict::Ask(token) => {
+                // Whoever guesses must not make us ask others for each guess.
+                self.limits.may_ask(address).map_err(Turned::Exhausted)?;
+                self.authenticator.ask(token).await
+            }
+        };
+        let principal = match found {
+            Ok(principal) => self.on_behalf(principal, headers),
+            Err(why) => {
                 self.limits.stranger(address).map_err(Turned::Exhausted)?;
                 return Err(Turned::Unknown(why));
             }
@@ -148,12 +158,10 @@ mod tests {
 
     #[test]
     fn an_address_is_believed_of_proxies_that_are_trusted_and_of_nobody_else() {
-        let server = Server {
-            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
-            ..Server::default()
-        };
-        let authenticator = Authenticator::new(&server, &Vault::default()).unwrap();
-        let callers = Callers::new(&server, authenticator);
+        let mut plan = Plan::default();
+        plan.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let authenticator = Authenticator::new(&plan.server, &Vault::default()).unwrap();
+        let callers = Callers::new(&plan, authenticator);
         for (peer, lines, expected) in [
             ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),

@@ -3,6 +3,9 @@
 
 use axum::http::{HeaderValue, header};
 
+use super::metadata::{self, Metadata};
+use crate::plan::Plan;
+
 /// Why a caller is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused<'a> {
@@ -17,15 +20,28 @@ pub(super) enum Refused<'a> {
 /// The challenges of one server.
 #[derive(Debug, Default)]
 pub(super) struct Challenges {
-    /// Where clients read who issues tokens.
-    metadata: Option<String>,
+    /// Where clients read who issues tokens: the address of this server, and its documents.
+    documents: Option<(String, Metadata)>,
     /// The scopes a client should ask for first.
     scope: Option<String>,
 }
 
 impl Challenges {
-    /// The challenge for one refusal. Values hold no quotes: scopes and addresses cannot.
-    pub(super) fn value(&self, refused: Refused<'_>) -> HeaderValue {
+    /// The challenges of a plan.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let documents = plan.server.public_url.clone().zip(Metadata::new(plan));
+        let scopes = plan.server.oauth.as_ref().map(|oauth| oauth.scopes_supported.join(" "));
+        Self { documents, scope: scopes.filter(|scopes| !scopes.is_empty()) }
+    }
+
+    /// The documents that challenges lead to.
+    pub(super) fn metadata(&self) -> Option<&Metadata> {
+        self.documents.as_ref().map(|(_, metadata)| metadata)
+    }
+
+    /// The challenge for one refusal of a request for a path. Values hold no quotes: scopes and
+    /// addresses cannot.
+    pub(super) fn value(&self, refused: Refused<'_>, path: &str) -> HeaderValue {
         let mut parts = Vec::new();
         match refused {
             Refused::Missing | Refused::Invalid(_) => {
@@ -38,8 +54,9 @@ impl Challenges {
                 parts.push(format!("scope=\"{scope}\""));
             }
         }
-        if let Some(metadata) = &self.metadata {
-            parts.insert(0, format!("resource_metadata=\"{metadata}\""));
+        if let Some((url, metadata)) = &self.documents {
+            let address = metadata::address(url, metadata.place(path));
+            parts.insert(0, format!("resource_metadata=\"{address}\""));
         }
         if let Refused::Invalid(words) = refused {
             parts.push("error=\"invalid_token\"".to_owned());
@@ -56,14 +73,15 @@ impl Challenges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Oauth;
 
     #[test]
     fn a_challenge_says_what_the_client_needs_and_no_more() {
         let keys = Challenges::default();
-        let oauth = Challenges {
-            metadata: Some("https://h.example/.well-known/oauth-protected-resource/mcp".into()),
-            scope: Some("read".into()),
-        };
+        let mut plan = Plan::default();
+        plan.server.public_url = Some("https://h.example".into());
+        plan.server.oauth = Some(Oauth { issuers: Vec::new(), scopes_supported: vec!["read".into()] });
+        let oauth = Challenges::new(&plan);
         let metadata = "resource_metadata=\"https://h.example/.well-known/oauth-protected-resource/mcp\"";
         for (challenges, refused, expected) in [
             (&keys, Refused::Missing, "Bearer".to_owned()),
@@ -77,7 +95,7 @@ mod tests {
             ),
             (&oauth, Refused::Scope("a b"), format!("Bearer {metadata}, error=\"insufficient_scope\", scope=\"a b\"")),
         ] {
-            assert_eq!(challenges.value(refused), expected, "{refused:?}");
+            assert_eq!(challenges.value(refused, "/mcp"), expected, "{refused:?}");
         }
     }
 }

@@ -147,7 +147,20 @@ impl App {
         // Host and Origin come before everything, on every route: a page on a foreign site must
         // not learn even that something is here.
         let origin = match self.guard.load().check(&head.uri, &head.headers) {
-            Ok(origin) => origin.cloned(),
+            Ok(origin) => Ok(origin.cloned()),
+            Err(reason) => Err(reason),
+        };
+        // Who issues tokens is for every page to read: it names nobody and nothing inside.
+        if head.uri.path().starts_with("/.well-known/") && !matches!(origin, Err(Suspicious::Host | Suspicious::NoHost))
+        {
+            let callers = self.shared.callers.load_full();
+            let metadata = callers.challenges.metadata();
+            if let Some(answer) = metadata.and_then(|all| all.answer(&head.method, head.uri.path())) {
+                return answer;
+            }
+        }
+        let origin = match origin {
+            Ok(origin) => origin,
             Err(reason) => return suspicious(reason),
         };
         let mut response = if origin.is_some() && head.method == Method::OPTIONS {
@@ -262,10 +275,10 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     if more > 0
         && let Err(turned) = shared.callers.load().count(&principal, &head, more)
     {
-        return refusals::turned(turned, &shared.callers.load_full().challenges, &head.headers, &mut Body::empty())
-            .await;
+        return refusals::turned(turned, &shared.callers.load_full().challenges, &head, &mut Body::empty()).await;
     }
     let id = shared.number();
+    let uri = head.uri;
     let headers = OwnHeaders::new(head.headers, shared);
     let lasting = !is_stateless(version.as_ref());
     let (protocol, bridge) = (Arc::clone(&shared.protocol), bridge.map(str::to_owned));
@@ -289,7 +302,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         (None, Status::Unauthorized) => Some(Refused::Invalid("The API did not accept the token")),
         (None, _) => None,
     };
-    let challenge = refused.map(|refused| shared.callers.load().challenges.value(refused));
+    let challenge = refused.map(|refused| shared.callers.load().challenges.value(refused, uri.path()));
     let mut response = send(reply);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(Challenges::NAME, challenge);
@@ -365,9 +378,9 @@ pub(super) async fn admit(
     body: &mut Body,
 ) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let callers = shared.callers.load_full();
-    match callers.admit(head) {
+    match callers.admit(head).await {
         Ok(principal) => Ok(principal),
-        Err(turned) => Err(Box::new(refusals::turned(turned, &callers.challenges, &head.headers, body).await)),
+        Err(turned) => Err(Box::new(refusals::turned(turned, &callers.challenges, head, body).await)),
     }
 }
 

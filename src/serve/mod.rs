@@ -10,6 +10,7 @@ mod events;
 mod guard;
 mod http;
 mod lasting;
+mod metadata;
 mod negotiation;
 mod payload;
 mod peers;
@@ -57,7 +58,7 @@ impl Bound {
         let listener = TcpListener::bind(listen).await?;
         let server: &plan::Server = &generation.plan().server;
         let address = listener.local_addr()?;
-        let callers = Callers::new(server, Authenticator::new(server, vault)?);
+        let callers = Callers::new(generation.plan(), Authenticator::new(server, vault)?);
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));
         let app = App::new(mcp::Server::new(Arc::new(generation), key), address, callers);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Response, header},
+    http::{HeaderValue, Response, header, request},
 };
 use http_body_util::{BodyExt, Limited};
 
@@ -32,18 +32,18 @@ const FRAGILE: &str = "python-httpx/";
 pub(super) async fn turned(
     turned: Turned,
     challenges: &Challenges,
-    headers: &HeaderMap,
+    head: &request::Parts,
     body: &mut Body,
 ) -> Response<Body> {
     let exhausted = match turned {
-        Turned::Unknown(why) => return unknown_caller(why, challenges),
+        Turned::Unknown(why) => return unknown_caller(why, challenges, head.uri.path()),
         Turned::Exhausted(exhausted) => exhausted,
     };
     let (whose, seconds) = (exhausted.whose, seconds(exhausted.wait));
     let words = format!("Too many requests {whose}: try again in {seconds} s");
     let id = id(body).await;
     let refusal = Refusal::transport(Status::TooManyRequests, words).of(id.as_deref());
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     if id.is_some() && agent.is_some_and(|agent| agent.starts_with(FRAGILE)) {
         return send(refusal.in_band().reply());
     }
@@ -57,7 +57,7 @@ async fn id(body: &mut Body) -> Option<String> {
 }
 
 /// The answer to a caller that nobody knows.
-fn unknown_caller(why: Refused, challenges: &Challenges) -> Response<Body> {
+fn unknown_caller(why: Refused, challenges: &Challenges, path: &str) -> Response<Body> {
     let (words, because) = match why {
         Refused::Missing => {
             ("Authentication is required: send Authorization: Bearer with a credential", Challenge::Missing)
@@ -70,7 +70,7 @@ fn unknown_caller(why: Refused, challenges: &Challenges) -> Response<Body> {
         }
     };
     let mut response = send(Refusal::transport(Status::Unauthorized, words).reply());
-    response.headers_mut().insert(Challenges::NAME, challenges.value(because));
+    response.headers_mut().insert(Challenges::NAME, challenges.value(because, path));
     response
 }
 

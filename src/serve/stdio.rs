@@ -75,7 +75,9 @@ impl Stdio {
                 let presented = Presented { authorization: Some(authorization.expose().as_bytes()), header: None };
                 match Authenticator::new(server, vault)?.identify(presented) {
                     Verdict::Known(principal) => principal,
-                    Verdict::Refused(_) => return Err(io::Error::other("the key is none of this server")),
+                    Verdict::Refused(_) | Verdict::Ask(_) => {
+                        return Err(io::Error::other("the key is none of this server"));
+                    }
                 }
             }
         };

@@ -40,7 +40,7 @@ impl Swap for App {
             tracing::warn!("these keys of `server:` count from the next start on: {keys}");
         }
         // Who may not call any more is kept out before there is anything new to call.
-        self.let_in(Guard::new(server, self.address()), Callers::new(server, authenticator));
+        self.let_in(Guard::new(server, self.address()), Callers::new(generation.plan(), authenticator));
         self.protocol().replace(Arc::new(generation));
         Ok(())
     }

@@ -6,6 +6,7 @@ mod body;
 mod breaker;
 mod challenge;
 mod explain;
+mod fetch;
 mod lane;
 mod pace;
 mod pages;
@@ -29,6 +30,7 @@ use tokio::{
 
 pub use body::{Answer, Charset, ContentKind};
 pub use explain::explain;
+pub use fetch::{FetchFault, Fetcher, Named, is_local};
 pub use pages::{Origin, Place, Unfinished};
 
 use self::{

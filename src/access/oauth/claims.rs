@@ -1,0 +1,114 @@
+//! Floor 7. From claims to a principal.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::Implied;
+use crate::{
+    engine::{Identified, Identity, Principal},
+    plan::{Assertion, ClaimNames, Workspace},
+};
+
+/// Claims of the token itself, which say nothing about the caller.
+const OWN: [&str; 6] = ["exp", "nbf", "iat", "jti", "active", "token_type"];
+/// Claims that name the program that calls, in the words of several issuers.
+const CLIENT: [&str; 4] = ["client_id", "azp", "appid", "cid"];
+
+/// Makes a principal of verified claims. `None` without a subject: nobody is no principal.
+pub(super) fn principal(issuer: &str, names: &ClaimNames, claims: &Value, implied: &Implied) -> Option<Principal> {
+    let claims = claims.as_object()?;
+    let subject = text(claims, &names.subject)?;
+    let mut scopes = BTreeSet::new();
+    for scope in names.scopes.iter().filter_map(|name| find(claims, name)).flat_map(words) {
+        scopes.extend(implied.get(scope).into_iter().flatten().cloned());
+        scopes.insert(scope.to_owned());
+    }
+    let workspace = match &names.workspace {
+        Some(Workspace::Claim(name)) => text(claims, name),
+        Some(Workspace::Fixed(name)) => Some(name.as_str()),
+        None => None,
+    };
+    let about: Map<String, Value> = claims
+        .iter()
+        .filter(|(name, _)| !OWN.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    Some(Principal::new(Identity {
+        kind: Identified::Token,
+        id: format!("{issuer} {subject}"),
+        name: subject.to_owned(),
+        subject: Some(subject.to_owned()),
+        workspace: workspace.map(str::to_owned),
+        client_id: CLIENT.iter().find_map(|name| text(claims, name)).map(str::to_owned),
+        scopes,
+        claims: about,
+        end_users: Assertion::Hearsay,
+    }))
+}
+
+/// A claim by its name, or by a dotted path into one: `realm_access.roles`.
+fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    claims.get(name).or_else(|| {
+        let mut steps = name.split('.');
+        let first = claims.get(steps.next()?)?;
+        steps.try_fold(first, |value, step| value.get(step))
+    })
+}
+
+fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c str> {
+    find(claims, name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// Scopes stand in one text with blanks between them, or in a list.
+fn words(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text.split_ascii_whitespace().collect(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_of_several_issuers_say_who_where_and_what() {
+        let names = |workspace: &str| ClaimNames {
+            subject: "sub".into(),
+            workspace: Some(Workspace::Claim(workspace.into())),
+            scopes: vec!["scope".into(), "scp".into(), "realm_access.roles".into()],
+        };
+        let implied = Implied::from([("write".to_owned(), BTreeSet::from(["read".to_owned()]))]);
+        let told = |claims: &Value, workspace: &str| {
+            let principal = principal("https://i", &names(workspace), claims, &implied)?;
+            let scopes: Vec<_> = principal.scopes().iter().cloned().collect();
+            Some((principal.workspace().map(str::to_owned), scopes.join(" "), principal.client_id().map(str::to_owned)))
+        };
+        for (claims, workspace, expected) in [
+            (
+                json!({ "sub": "a", "scope": "write  other", "org": "acme" }),
+                "org",
+                Some((Some("acme"), "other read write", None)),
+            ),
+            (json!({ "sub": "a", "scp": ["read"], "azp": "app" }), "org", Some((None, "read", Some("app")))),
+            (
+                json!({ "sub": "a", "realm_access": { "roles": ["x"] }, "o": { "id": "u" } }),
+                "o.id",
+                Some((Some("u"), "x", None)),
+            ),
+            (json!({ "sub": "", "scope": "read" }), "org", None),
+            (json!({ "sub": 7 }), "org", None),
+            (json!({ "scope": "read" }), "org", None),
+            (json!([]), "org", None),
+        ] {
+            let expected = expected.map(|(workspace, scopes, client): (Option<&str>, &str, Option<&str>)| {
+                (workspace.map(str::to_owned), scopes.to_owned(), client.map(str::to_owned))
+            });
+            assert_eq!(told(&claims, workspace), expected, "{claims}");
+        }
+    }
+}
