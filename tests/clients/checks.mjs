@@ -122,7 +122,6 @@ function plan(adapter) {
 /** Resources, prompts and completion. */
 function reading(session) {
   const { resources, prompts, completions } = expected;
-  if (!resources) return [];
   return [
     ["resources", "lists the resources", async () => {
       const listed = (await session().listResources()).resources;
@@ -158,7 +157,6 @@ function reading(session) {
 
 /** What a tool tells and asks while it runs. */
 function talking(adapter, person, session) {
-  if (!expected.talks) return [];
   const { log, progress, asks } = expected.talks;
   const logging = async () => {
     await session().wantLog(log.level);

@@ -210,8 +210,6 @@ def subset(value: Any, like: Any) -> Any:
 
 async def check_reading(adapter: Adapter, session: Session, course: Course) -> None:
     """Resources, prompts and completion."""
-    if "resources" not in EXPECTED:
-        return
     resources, prompts = EXPECTED["resources"], EXPECTED["prompts"]
     course.start("resources", "lists the resources")
     listed = (await session.list_resources())["resources"]
@@ -242,8 +240,6 @@ async def check_reading(adapter: Adapter, session: Session, course: Course) -> N
 
 async def check_talking(session: Session, person: Person, course: Course) -> None:
     """What a tool tells and asks while it runs."""
-    if "talks" not in EXPECTED:
-        return
     talks = EXPECTED["talks"]
     course.start("logging", "hears log messages")
     await session.want_log(talks["log"]["level"])

@@ -82,33 +82,29 @@ const CHECKS = [
     const { code, complaints } = await inspect(words);
     assert.equal(code, TOOL_FAILED, complaints);
   }],
+  ["resources", "lists the resources", async () => {
+    assert.deepEqual(names((await fine("--method", "resources/list")).resources, "uri"), expected.resources.listed);
+  }],
+  ["resources", "lists the templates", async () => {
+    const { resourceTemplates } = await fine("--method", "resources/templates/list");
+    assert.deepEqual(names(resourceTemplates, "uriTemplate"), expected.resources.templates);
+  }],
+  ["resources", "reads a resource", async () => {
+    const [{ uri, content }] = expected.resources.read;
+    const { contents } = await fine("--method", "resources/read", "--uri", uri);
+    for (const [member, value] of Object.entries(content)) assert.deepEqual(contents[0][member], value, member);
+  }],
+  ["prompts", "lists the prompts", async () => {
+    assert.deepEqual(names((await fine("--method", "prompts/list")).prompts, "name"), expected.prompts.listed);
+  }],
+  ["prompts", "gets a prompt", async () => {
+    const [{ name, arguments: given, messages }] = expected.prompts.get;
+    const pairs = Object.entries(given).flatMap(([key, value]) => ["--prompt-args", `${key}=${value}`]);
+    const result = await fine("--method", "prompts/get", "--prompt-name", name, ...pairs);
+    assert.equal(result.messages[0].content.text, messages[0].content.text);
+  }],
 ];
-if (expected.resources) {
-  CHECKS.push(
-    ["resources", "lists the resources", async () => {
-      assert.deepEqual(names((await fine("--method", "resources/list")).resources, "uri"), expected.resources.listed);
-    }],
-    ["resources", "lists the templates", async () => {
-      const { resourceTemplates } = await fine("--method", "resources/templates/list");
-      assert.deepEqual(names(resourceTemplates, "uriTemplate"), expected.resources.templates);
-    }],
-    ["resources", "reads a resource", async () => {
-      const [{ uri, content }] = expected.resources.read;
-      const { contents } = await fine("--method", "resources/read", "--uri", uri);
-      for (const [member, value] of Object.entries(content)) assert.deepEqual(contents[0][member], value, member);
-    }],
-    ["prompts", "lists the prompts", async () => {
-      assert.deepEqual(names((await fine("--method", "prompts/list")).prompts, "name"), expected.prompts.listed);
-    }],
-    ["prompts", "gets a prompt", async () => {
-      const [{ name, arguments: given, messages }] = expected.prompts.get;
-      const pairs = Object.entries(given).flatMap(([key, value]) => ["--prompt-args", `${key}=${value}`]);
-      const result = await fine("--method", "prompts/get", "--prompt-name", name, ...pairs);
-      assert.equal(result.messages[0].content.text, messages[0].content.text);
-    }],
-  );
-}
-if (expected.talks && era === "legacy") {
+if (era === "legacy") {
   CHECKS.push(["logging", "sets the level of the log", () => fine("--method", "logging/setLevel", "--log-level", "debug")]);
 }
 if (transport !== "stdio") {
