@@ -37,6 +37,7 @@ mod sql;
 mod sse;
 mod stdio;
 mod steps;
+mod streams;
 mod support;
 mod tidy;
 mod tree;
