@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod diag;
+pub mod document;
 pub mod engine;
 pub mod load;
 pub mod mcp;

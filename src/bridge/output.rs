@@ -31,12 +31,12 @@ pub struct Output {
     pub max_items: Option<u32>,
     /// How long the text may be. Default: `64KiB`. Cuts are made between items.
     pub max_bytes: Option<ByteSize>,
-    /// What the answer is sent as. Default: `auto`.
-    #[schemars(extend("x-not-yet" = true))]
+    /// What the answer is sent as. Default: `auto`, by its content type: pictures and sounds as such, other bytes as a
+    /// file.
     pub content: Option<Content>,
-    /// Values that are blotted out.
+    /// `JSONPath`s from the root of the answer, or from the list of rows, to values that are blotted out before
+    /// anything else is done: a text becomes `[redacted]`, anything else null.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub redact: Vec<String>,
 }
 

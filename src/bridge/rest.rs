@@ -53,7 +53,6 @@ pub struct Operation {
     /// The statuses that are not errors: numbers and classes such as `2xx`. Default: `2xx`.
     pub success: Option<Vec<Value>>,
     /// An answer that is an error although its status is not.
-    #[schemars(extend("x-not-yet" = true))]
     pub error_when: Option<ErrorWhen>,
     /// What the model is told for a status, as a template: `404: "There is no order {{id}}."` The template can name
     /// `status` and `body`, which is the answer where it is JSON.
@@ -120,7 +119,6 @@ pub enum Parsing {
     /// A word.
     As(Parse),
     /// With settings.
-    #[schemars(extend("x-not-yet" = true))]
     With(ParseWith),
 }
 
@@ -136,19 +134,14 @@ pub enum Parse {
     Text,
     /// As XML: an element is a mapping of its attributes (`@name`), its elements and its text (`#text`), or just its
     /// text when it has nothing else; elements of one name are a list.
-    #[schemars(extend("x-not-yet" = true))]
     Xml,
     /// As comma-separated values: a list of mappings from the names in the first line to texts.
-    #[schemars(extend("x-not-yet" = true))]
     Csv,
     /// As one JSON value a line, or as the data of server-sent events: a list.
-    #[schemars(extend("x-not-yet" = true))]
     Ndjson,
     /// As a page, of which the text is kept.
-    #[schemars(extend("x-not-yet" = true))]
     Html,
     /// As bytes: a picture, a sound or a file.
-    #[schemars(extend("x-not-yet" = true))]
     Binary,
 }
 
@@ -158,10 +151,8 @@ pub enum Parse {
 #[schemars(extend("x-exactly-one-of" = ["xml", "csv"]))]
 pub struct ParseWith {
     /// As XML.
-    #[schemars(extend("x-not-yet" = true))]
     pub xml: Option<XmlReading>,
     /// As comma-separated values.
-    #[schemars(extend("x-not-yet" = true))]
     pub csv: Option<CsvReading>,
 }
 

@@ -211,8 +211,8 @@ pub struct Breaker {
 pub enum Redirects {
     /// None: a redirect is an error.
     None,
-    /// Those to the same scheme, host and port.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Those of GET and HEAD to the same scheme, host and port, three at most. Credentials and headers go along below
+    /// the path of the source only.
     SameOrigin,
 }
 

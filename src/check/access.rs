@@ -224,7 +224,7 @@ fn state(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Option<P
     match path.filter(|path| !path.is_empty() && *path != ":memory:") {
         Some(path) => Some(context.folder().join(path)),
         None if text.starts_with("postgres:") || text.starts_with("postgresql:") => {
-            context.push(super::templates::not_yet(context.value(at), "a state in PostgreSQL"));
+            context.fault(Code::NotYet, at, "`a state in PostgreSQL` is not supported yet");
             None
         }
         None => {

@@ -26,6 +26,7 @@ mod params;
 mod path;
 mod places;
 mod prompt;
+mod reading;
 mod reply;
 mod resource;
 mod rest;

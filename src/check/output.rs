@@ -9,9 +9,9 @@ use super::{
     templates::{self, Stage},
 };
 use crate::{
-    bridge::{Convert as WrittenConvert, Field as WrittenField, Format, Output as Written},
+    bridge::{Content, Convert as WrittenConvert, Field as WrittenField, Format, Output as Written},
     diag::{Code, Diagnostic},
-    plan::{Output, Structured, TextForm, Zip},
+    plan::{Output, SentAs, Structured, TextForm, Zip},
     schema::Output as Contract,
     select::{Convert, Field, Projection},
     yaml::Pointer,
@@ -47,10 +47,25 @@ pub(super) fn build(
         context.fault(Code::Output, &at.at("max_bytes"), "a result needs at least 256 bytes");
     }
     let contract = written.schema.as_ref().and_then(|schema| contract(schema, &at.at("schema"), context));
+    let redact = written.redact.iter().enumerate();
+    let redact =
+        redact.filter_map(|(index, path)| templates::path(path, &at.at("redact").at(index), context)).collect();
+    if written.content.is_some() && stage != Stage::RestResult {
+        let span = context.key(&at.at("content"));
+        context.push(Diagnostic::error(Code::Sending, span, "`content` is for answers of a REST request"));
+    }
     Output {
         select,
         zip: if written.zip == Some(true) { Zip::Yes } else { Zip::No },
         fields,
+        redact,
+        content: match written.content {
+            None | Some(Content::Auto) => SentAs::Auto,
+            Some(Content::Text) => SentAs::Text,
+            Some(Content::Image) => SentAs::Image,
+            Some(Content::Audio) => SentAs::Audio,
+            Some(Content::File) => SentAs::File,
+        },
         text,
         structured: if written.structured.unwrap_or(known) { Structured::Sent } else { Structured::Left },
         contract,

@@ -7,14 +7,14 @@ use super::{
     context::Context,
     pages, parameters,
     params::{Params, Presence},
-    path,
+    path, reading,
     source::{Kind, Sources},
     templates::{self, Stage},
 };
 use crate::{
-    bridge::{Parse as WrittenParse, Parsing, RestOperation},
+    bridge::RestOperation,
     diag::{Code, Diagnostic},
-    plan::rest::{Body, Method, Parse, Request, StatusRange},
+    plan::rest::{Body, Method, Request, StatusRange},
     template::{Text, Tree},
     text::Span,
     yaml::Pointer,
@@ -73,15 +73,26 @@ pub(super) fn build(
         placed.push(pages::CURSOR.into());
     }
     advise_on_unused(params, &used, &at.above(), context);
-    let parse = match operation.parse {
-        Some(Parsing::As(WrittenParse::Json)) => Parse::Json,
-        Some(Parsing::As(WrittenParse::Text)) => Parse::Text,
-        _ => Parse::Auto,
-    };
+    let parse = reading::parse(operation.parse.as_ref(), &at.at("parse"), context);
+    let error_when = reading::error_when(operation, at, context);
     let (source, path) = (source?, path?);
     let care = care::build(operation, method, source, at, context);
     let source = source.id;
-    Some(Request { source, method, path, query, headers, cookies, body, parse, success, errors, placed, care })
+    Some(Request {
+        source,
+        method,
+        path,
+        query,
+        headers,
+        cookies,
+        body,
+        parse,
+        success,
+        error_when,
+        errors,
+        placed,
+        care,
+    })
 }
 
 fn method_of(operation: &RestOperation) -> Option<(Method, &'static str, &str)> {

@@ -12,7 +12,7 @@ use super::{care, context::Context, credentials};
 use crate::{
     bridge,
     diag::{Code, Diagnostic},
-    plan::{Auth, BridgeId, Grant, RestSource, Source, SourceId, SourceKind, sql::Dialect},
+    plan::{Auth, BridgeId, Grant, Redirects, RestSource, Source, SourceId, SourceKind, sql::Dialect},
     yaml::Pointer,
 };
 
@@ -287,6 +287,10 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
         concurrency: spec.and_then(|spec| spec.concurrency).map_or(CONCURRENCY, |it| it as usize),
         bounds: spec.map(|spec| care::bounds(spec, at, context)).unwrap_or_default(),
         network,
+        redirects: match spec.and_then(|spec| spec.redirects) {
+            Some(bridge::Redirects::SameOrigin) => Redirects::SameOrigin,
+            Some(bridge::Redirects::None) | None => Redirects::Refused,
+        },
     })
 }
 

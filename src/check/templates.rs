@@ -12,7 +12,6 @@ use crate::{
     plan::CallerPart,
     select::Path,
     template::{Escape, Text, Tree, Variable},
-    text::Span,
     yaml::Pointer,
 };
 
@@ -37,17 +36,14 @@ impl Stage {
     const fn variables(self) -> &'static [&'static str] {
         match self {
             Self::Request => &["args", "caller", "now", "request"],
-            Self::Failure => &["args", "caller", "now", "request", "status"],
-            Self::RestResult => &["args", "caller", "now", "request", "status", "body"],
+            Self::Failure => &["args", "caller", "now", "request", "status", "body"],
+            Self::RestResult => &["args", "caller", "now", "request", "status", "headers", "body"],
             Self::Reply => &["args", "caller", "now", "request", "answers"],
             Self::SqlResult => &["args", "caller", "now", "request", "rows", "row"],
             Self::StepsResult => &["args", "caller", "now", "request", "body"],
         }
     }
 }
-
-/// Variables that this version does not have yet.
-const NOT_YET: [&str; 1] = ["headers"];
 
 /// Compiles a text template. `None` after a fault.
 pub(super) fn text(
@@ -216,18 +212,9 @@ pub(super) fn spelled(part: &str) -> String {
     format!("caller.{part}{claim}")
 }
 
-/// A fault of a variable that belongs to the format and is not here yet.
-pub(super) fn not_yet(span: Span, name: &str) -> Diagnostic {
-    Diagnostic::error(Code::NotYet, span, format!("`{name}` is not supported yet"))
-}
-
 fn unknown(variable: &Variable, stage: Stage, params: &Params, at: &Pointer, context: &mut Context<'_>) {
     let name = variable.path.first().map_or("", String::as_str);
     let span = context.part(at, variable.range.clone());
-    if NOT_YET.contains(&name) {
-        context.push(not_yet(span, name));
-        return;
-    }
     let known: Vec<&str> = params.names().chain(stage.variables().iter().copied()).collect();
     let fault = Diagnostic::error(Code::UnknownVariable, span, format!("there is no variable `{name}` here"));
     let near = crate::diag::closest(name, known.iter().copied());

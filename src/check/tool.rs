@@ -5,6 +5,7 @@ use super::{
     context::Context,
     output, output_schema,
     params::{self, Params},
+    reading,
     reply::{self, Builder, Whose},
     rest,
     source::{self, Sources, TIMEOUT},
@@ -57,7 +58,10 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     if let (Some(all), Some(output)) = (&written.steps, &written.output) {
         steps::output_is_known(output, all, &at.at("output"), context);
     }
-    let operation = operation?;
+    let mut operation = operation?;
+    if let Operation::Rest(request) = &mut operation {
+        reading::settle(request, (written.output.as_ref(), output.content), &at, context);
+    }
     let derived = derived(&operation);
     let annotations = overridden(derived, written.annotations.as_ref());
     advise_on_hints(&operation, annotations, &at, context);

@@ -149,6 +149,10 @@ codes! {
     Graphql = "MB0512",
     /// A part of a multipart body that cannot be made.
     Part = "MB0513",
+    /// A way of reading answers that cannot be.
+    Reading = "MB0514",
+    /// An `error_when` that finds nothing out.
+    ErrorWhen = "MB0515",
 
     /// A request that cannot be tried again so.
     Retry = "MB0540",
@@ -199,6 +203,8 @@ codes! {
 
     /// An output that cannot be made.
     Output = "MB0701",
+    /// An answer that cannot be sent so.
+    Sending = "MB0702",
 
     /// An address that cannot be listened on or called.
     Address = "MB0801",

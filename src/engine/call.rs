@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, cursor, reply,
+    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, answer, cursor, refusal,
+    reply,
     scope::{CallScope, Known},
     shape,
 };
@@ -15,7 +16,7 @@ use crate::{
     plan::{CallerPart, Operation, Query, SettingValue, SourceKind, Tool, Turning, rest::Request},
     upstream::{
         FailureClass, Upstream,
-        rest::{Answer, RestCall, RestUpstream, Unfinished},
+        rest::{Answer, RestCall, Unfinished},
         sql::{Answer as Rows, Limits, Repeat, Run},
     },
 };
@@ -79,7 +80,11 @@ async fn perform(
             }
             let mut answer = world.rest(request, &scope).await?;
             let unfinished = answer.unfinished.take();
-            let outcome = shape::rest(&call.tool.output, answer, &scope)?;
+            let status = answer.status;
+            let outcome = match shape::rest(&call.tool.output, answer, &scope) {
+                Err(error) if !request.reads() => answer::after_change(&error, &call.tool.output, status)?,
+                shaped => shaped?,
+            };
             Ok(match unfinished {
                 None => outcome,
                 Some(Unfinished(reason)) => cursor::unfinished(outcome, &reason),
@@ -136,7 +141,7 @@ impl World<'_> {
         let tell = |message: &str| self.tell(message);
         let sent = RestCall { scope: &scope, credential: &credential, deadline: self.deadline, tell: &tell };
         let (answer, next) = upstream.one_page(request, &sent, place.as_ref()).await?;
-        if let Some(error) = refused(request, &answer, upstream, &scope)? {
+        if let Some(error) = refusal::refused((request, upstream), &answer, &scope) {
             return Err(error);
         }
         let outcome = shape::rest(&self.call.tool.output, answer, &scope)?;
@@ -156,7 +161,7 @@ impl World<'_> {
         let tell = |message: &str| self.tell(message);
         let sent = RestCall { scope, credential: &credential, deadline: self.deadline, tell: &tell };
         let answer = upstream.send(request, &sent).await?;
-        match refused(request, &answer, upstream, scope)? {
+        match refusal::refused((request, upstream), &answer, scope) {
             Some(error) => Err(error),
             None => Ok(answer),
         }
@@ -227,48 +232,4 @@ fn session(generation: &Generation, principal: &Principal, query: &Query) -> Res
 fn without(part: &CallerPart) -> CallError {
     let message = format!("This tool needs to know the caller's {}, and this caller has none.", part.name());
     CallError::new(ErrorClass::Denied, message)
-}
-
-/// The error that an answer's status stands for, if it does.
-fn refused(
-    request: &Request,
-    answer: &Answer,
-    upstream: &RestUpstream,
-    scope: &CallScope<'_>,
-) -> Result<Option<CallError>, CallError> {
-    let status = answer.status;
-    if request.success.iter().any(|range| range.holds(status)) {
-        return Ok(None);
-    }
-    if let Some((_, text)) = request.errors.iter().find(|(range, _)| range.holds(status)) {
-        let scope = CallScope { result: Known::Status(status), ..*scope };
-        let text = text.render(&scope).map_err(|error| shape::template_failed(&error))?;
-        return Ok(Some(CallError::new(class_of(status), text)));
-    }
-    let (method, path) = (request.method.as_str(), &request.path.source);
-    let told = crate::upstream::rest::explain(answer)
-        .map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
-    let advice = match status {
-        401 | 403 if upstream.is_operators() => &format!(
-            " `{}` did not accept the credential that this server has for it; its operator must look.",
-            upstream.name()
-        ),
-        401 | 403 => " Your credential for this API was not accepted.",
-        429 => match answer.retry_after {
-            Some(wait) => &format!(" The API asks to wait {} s before the next call.", wait.as_secs()),
-            None => " The API asks for fewer calls; wait before the next one.",
-        },
-        500..=599 => " The fault is on the side of the API; trying again later may help.",
-        _ => "",
-    };
-    let message = format!("{method} {path} was answered with status {status}{told}.{advice}");
-    Ok(Some(CallError::new(class_of(status), message)))
-}
-
-const fn class_of(status: u16) -> ErrorClass {
-    match status {
-        404 | 410 => ErrorClass::Missing,
-        429 => ErrorClass::Limited,
-        _ => ErrorClass::Upstream,
-    }
 }

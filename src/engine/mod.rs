@@ -1,5 +1,6 @@
 //! Floor 6. One call, end to end: arguments, source, result. Knows no wire and no HTTP server.
 
+mod answer;
 mod cache;
 mod call;
 mod cursor;
@@ -13,6 +14,7 @@ mod outcome;
 mod peer;
 mod places;
 mod principal;
+mod refusal;
 mod render;
 mod reply;
 mod scope;

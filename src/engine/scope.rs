@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{SecondsFormat, Utc};
+use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::Principal;
@@ -33,9 +34,9 @@ pub(super) enum Known<'a> {
     /// Nothing yet.
     Nothing,
     /// A REST answer that is an error.
-    Status(u16),
+    Failure { status: u16, body: &'a Value },
     /// A REST answer.
-    Rest { status: u16, body: &'a Value },
+    Rest { status: u16, headers: &'a HeaderMap, body: &'a Value },
     /// SQL rows, or the one row.
     Sql { rows: &'a Value },
     /// The results of all steps, as the output of the tool has shaped them.
@@ -60,9 +61,12 @@ impl Scope for CallScope<'_> {
             ("answers", _) => self.answers.map(Cow::Borrowed),
             ("now", _) => Some(Cow::Owned(Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true).into())),
             ("request", _) => Some(Cow::Owned(json!({ "id": self.request.to_string() }))),
-            ("status", Known::Status(status) | Known::Rest { status, .. }) => Some(Cow::Owned(status.into())),
+            ("status", Known::Failure { status, .. } | Known::Rest { status, .. }) => Some(Cow::Owned(status.into())),
             ("steps", _) => self.steps.map(Cow::Borrowed),
-            ("body", Known::Rest { body, .. } | Known::Steps { body }) => Some(Cow::Borrowed(body)),
+            ("headers", Known::Rest { headers, .. }) => Some(Cow::Owned(named(headers))),
+            ("body", Known::Failure { body, .. } | Known::Rest { body, .. } | Known::Steps { body }) => {
+                Some(Cow::Borrowed(body))
+            }
             ("rows", Known::Sql { rows }) => Some(Cow::Borrowed(rows)),
             ("row", Known::Sql { rows }) => match rows {
                 Value::Array(all) => all.first().map(Cow::Borrowed),
@@ -71,4 +75,11 @@ impl Scope for CallScope<'_> {
             _ => None,
         }
     }
+}
+
+/// Headers by their lower-case names. Cookies are the API's own business.
+fn named(headers: &HeaderMap) -> Value {
+    let told = headers.iter().filter(|(name, _)| *name != http::header::SET_COOKIE);
+    let told = told.filter_map(|(name, value)| Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?))));
+    Value::Object(told.collect())
 }

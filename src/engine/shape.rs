@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
-    CallError, ErrorClass, Outcome, cut,
+    CallError, ErrorClass, Outcome, answer, cut,
     outcome::Body,
     render,
     scope::{CallScope, Known},
@@ -22,72 +22,63 @@ use crate::{
 };
 
 /// Shapes a REST answer that is not an error.
-pub(super) fn rest(output: &Output, answer: RestAnswer, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
-    let status = answer.status;
+pub(super) fn rest(output: &Output, mut answer: RestAnswer, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
     match answer.kind {
         ContentKind::Json if output.passes_on() && answer.body.len() <= output.max_bytes => {
-            if is_framed(&answer.body) {
+            return if is_framed(&answer.body) {
                 Ok(Outcome::fine(Body::Document(answer.body)))
             } else {
-                Err(not_json())
-            }
-        }
-        ContentKind::Json => {
-            let value = serde_json::from_slice::<Value>(&answer.body)
-                .map_err(|error| not_json().caused_by(error.to_string()))?;
-            rest_value(output, value, status, scope)
+                Err(answer::not("JSON"))
+            };
         }
         ContentKind::Empty
             if output.structured == Structured::Left && !matches!(output.text, TextForm::Template(_)) =>
         {
-            Ok(Outcome::fine(Body::Text(format!("Done: the API answered with status {status} and no content."))))
+            return Ok(Outcome::fine(Body::Text(answer::done(&answer))));
         }
-        ContentKind::Empty => rest_value(output, Value::Null, status, scope),
-        ContentKind::Text | ContentKind::Html if output.select.is_some() || output.fields.is_some() => Err(not_json()),
-        ContentKind::Text | ContentKind::Html => {
+        ContentKind::Text | ContentKind::Html if output.select.is_some() || output.fields.is_some() => {
+            return Err(answer::not("JSON"));
+        }
+        // Text is shown as it is, without the quotes that JSON would put around it.
+        ContentKind::Text | ContentKind::Html if output.shows_text() => {
             let text = answer.text();
-            let text = if answer.kind == ContentKind::Html { select::html_to_text(&text) } else { text.into_owned() };
-            let value = Value::String(text);
-            rest_value(output, value, status, scope)
+            let page = answer.kind == ContentKind::Html;
+            let mut text = if page { select::html_to_text(&text) } else { text.into_owned() };
+            cut::text(&mut text, output.max_bytes);
+            return Ok(Outcome::fine(Body::Text(text)));
         }
-        ContentKind::Other => Err(CallError::new(
-            ErrorClass::Upstream,
-            "The API answered with a kind of content that cannot be shown as text.",
-        )),
+        ContentKind::Binary if output.select.is_none() && output.fields.is_none() => {
+            return Ok(answer::file(output.content, &answer));
+        }
+        _ => {}
     }
+    let (value, cut) = kept(output, answer::value(&answer)?)?;
+    let (status, headers) = (answer.status, std::mem::take(&mut answer.headers));
+    drop(answer);
+    let inner = CallScope { result: Known::Rest { status, headers: &headers, body: &value }, ..*scope };
+    finish(output, &value, cut, &inner)
 }
 
 /// What a step got from a REST source, as a value.
 pub(super) fn rest_step(output: &Output, answer: &RestAnswer) -> Result<Value, CallError> {
-    let body = match answer.kind {
-        ContentKind::Json => {
-            serde_json::from_slice::<Value>(&answer.body).map_err(|error| not_json().caused_by(error.to_string()))?
-        }
-        ContentKind::Empty => Value::Null,
-        ContentKind::Html => Value::String(select::html_to_text(&answer.text())),
-        ContentKind::Text => Value::String(answer.text().into_owned()),
-        ContentKind::Other => {
-            let message = "The API answered with a kind of content that cannot be shown as text.";
-            return Err(CallError::new(ErrorClass::Upstream, message));
-        }
-    };
-    Ok(kept(output, body).0)
+    Ok(kept(output, answer::value(answer)?)?.0)
 }
 
 /// What a step got from a database, as a value: the list of rows, the row, the one value, or how many were
 /// affected. Null where a row or a value was wanted and none was found.
 pub(super) fn sql_step(query: &Query, output: &Output, answer: &SqlAnswer) -> Result<Value, CallError> {
+    let answer = &*blotted(output, answer)?;
     let value = match (query.returns, rows_value(query.returns, answer)?) {
         (Returns::Row | Returns::Value, _) if answer.row_count == 0 => Value::Null,
         (Returns::Value, Value::Object(mut members)) => members.remove("result").unwrap_or_default(),
         (_, value) => value,
     };
-    Ok(kept(output, value).0)
+    Ok(kept(output, value)?.0)
 }
 
 /// Shapes the results of all steps.
 pub(super) fn steps(output: &Output, results: &Value, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
-    let (value, cut) = kept(output, results.clone());
+    let (value, cut) = kept(output, results.clone())?;
     let inner = CallScope { result: Known::Steps { body: &value }, steps: Some(results), ..*scope };
     finish(output, &value, cut, &inner)
 }
@@ -110,14 +101,9 @@ fn is_framed(body: &[u8]) -> bool {
     fits && std::str::from_utf8(body).is_ok()
 }
 
-fn rest_value(output: &Output, body: Value, status: u16, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
-    let (value, cut) = kept(output, body);
-    let inner = CallScope { result: Known::Rest { status, body: &value }, ..*scope };
-    finish(output, &value, cut, &inner)
-}
-
-/// Selects, projects and cuts to the number of items.
-fn kept(output: &Output, body: Value) -> (Value, Option<cut::Cut>) {
+/// Blots out, selects, projects and cuts to the number of items.
+fn kept(output: &Output, mut body: Value) -> Result<(Value, Option<cut::Cut>), CallError> {
+    redact(output, &mut body)?;
     let mut value = match &output.select {
         Some(path) => path.value(&body).unwrap_or(Value::Null),
         None => body,
@@ -136,7 +122,18 @@ fn kept(output: &Output, body: Value) -> (Value, Option<cut::Cut>) {
             one => fields.apply(&one),
         };
     }
-    (value, cut)
+    Ok((value, cut))
+}
+
+/// Blots out what the author wants nobody to see. What cannot be searched is not shown.
+fn redact(output: &Output, value: &mut Value) -> Result<(), CallError> {
+    for path in &output.redact {
+        path.blot(value).map_err(|error| {
+            let told = "The answer is too large to be searched for what must not be shown.";
+            CallError::new(ErrorClass::TooLarge, told).caused_by(error.to_string())
+        })?;
+    }
+    Ok(())
 }
 
 /// The text and, where a schema promises it, the structured content.
@@ -231,6 +228,7 @@ pub(super) fn sql(
     answer: &SqlAnswer,
     scope: &CallScope<'_>,
 ) -> Result<Outcome, CallError> {
+    let answer = &*blotted(output, answer)?;
     if answer.row_count == 0
         && matches!(query.returns, Returns::Row | Returns::Value)
         && let Some(text) = &query.not_found
@@ -253,9 +251,19 @@ pub(super) fn sql(
         // The text has a form of its own; the structured content stays the rows.
         return Ok(sql_text(query, output, (&rows, answer), scope));
     }
-    let (value, by_items) = kept(output, rows);
+    let (value, by_items) = kept(output, rows)?;
     let inner = CallScope { result: Known::Sql { rows: &value }, ..*scope };
     finish(output, &value, by_items.or(cut), &inner)
+}
+
+/// Rows without what must not be shown: paths start at their list.
+fn blotted<'a>(output: &Output, answer: &'a SqlAnswer) -> Result<Cow<'a, SqlAnswer>, CallError> {
+    if output.redact.is_empty() {
+        return Ok(Cow::Borrowed(answer));
+    }
+    let mut rows = rows_value(Returns::Rows, answer)?;
+    redact(output, &mut rows)?;
+    Ok(Cow::Owned(SqlAnswer { rows: printed(&rows), ..answer.clone() }))
 }
 
 fn sql_text(query: &Query, output: &Output, (rows, answer): (&Value, &SqlAnswer), scope: &CallScope<'_>) -> Outcome {
@@ -337,10 +345,6 @@ fn rows_value(returns: Returns, answer: &SqlAnswer) -> Result<Value, CallError> 
             serde_json::from_slice(&sql_object(returns, answer)).map_err(internal)
         }
     }
-}
-
-fn not_json() -> CallError {
-    CallError::new(ErrorClass::Upstream, "The API was to answer with JSON, and what it sent is not valid JSON.")
 }
 
 /// A template that names what this call does not have.

@@ -19,7 +19,7 @@ mod uri;
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
 pub use oauth::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Workspace};
-pub use output::{Output, Structured, TextForm, Zip};
+pub use output::{Output, SentAs, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
@@ -27,8 +27,8 @@ pub use reply::{
 pub use resource::{Completion, Prompt, PromptArgument, Resource, Role, Watch};
 pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Reload, Server, Stored};
 pub use source::{
-    Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Remote, RestSource, Setting,
-    SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,
+    Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Redirects, Remote, RestSource,
+    Setting, SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,
 };
 pub use tool::{Annotations, Operation, Tool};
 pub use uri::{ResourceUri, UriFault};

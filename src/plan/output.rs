@@ -15,6 +15,10 @@ pub struct Output {
     pub zip: Zip,
     /// The members that are kept of every item.
     pub fields: Option<Projection>,
+    /// What is blotted out before anything else is done.
+    pub redact: Vec<Path>,
+    /// What bytes are sent as.
+    pub content: SentAs,
     /// The form of the text block.
     pub text: TextForm,
     /// Whether structured content is sent.
@@ -28,6 +32,12 @@ pub struct Output {
 }
 
 impl Output {
+    /// Whether an answer of text is the whole result.
+    #[must_use]
+    pub fn shows_text(&self) -> bool {
+        self.zip == Zip::No && matches!(self.text, TextForm::Json) && self.structured == Structured::Left
+    }
+
     /// Whether a JSON body can be passed on without being looked into.
     #[must_use]
     pub fn passes_on(&self) -> bool {
@@ -35,6 +45,7 @@ impl Output {
             && self.zip == Zip::No
             && self.fields.is_none()
             && self.max_items.is_none()
+            && self.redact.is_empty()
             && matches!(self.text, TextForm::Json)
             && self.structured == Structured::Left
     }
@@ -47,6 +58,22 @@ pub enum Zip {
     Yes,
     /// It stays as it is.
     No,
+}
+
+/// What the bytes of an answer are sent as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SentAs {
+    /// By their content type.
+    #[default]
+    Auto,
+    /// As text.
+    Text,
+    /// As a picture.
+    Image,
+    /// As a sound.
+    Audio,
+    /// As a file.
+    File,
 }
 
 /// The form of the text block.

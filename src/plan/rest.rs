@@ -4,8 +4,14 @@ mod body;
 
 pub use body::{Body, Effect, Encoding, Form, Graphql, Parameter, Part, Separator, Style};
 
+use serde_json::Value;
+
 use super::{Care, SourceId};
-use crate::template::{Text, Tree};
+use crate::{
+    document::{CsvForm, XmlForm},
+    select::Path,
+    template::{Text, Tree},
+};
 
 /// One request.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub struct Request {
     pub parse: Parse,
     /// The statuses that are not errors.
     pub success: Vec<StatusRange>,
+    /// What makes an answer with such a status an error all the same.
+    pub error_when: Option<ErrorWhen>,
     /// What the model is told for a status; the first that matches counts.
     pub errors: Vec<(StatusRange, Text)>,
     /// Params that `args` leaves out, because they are placed elsewhere or hidden.
@@ -119,14 +127,44 @@ pub enum Piece {
 }
 
 /// How an answer is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parse {
     /// By its content type.
     Auto,
     /// As JSON.
     Json,
+    /// As XML, which becomes JSON.
+    Xml(XmlForm),
+    /// As comma-separated values, which become JSON.
+    Csv(CsvForm),
+    /// As lines of JSON or an event stream, which become a list.
+    Lines,
+    /// As a page.
+    Html,
     /// As text.
     Text,
+    /// As bytes.
+    Binary,
+}
+
+/// What makes an answer an error although its status is none.
+#[derive(Debug)]
+pub struct ErrorWhen {
+    /// Where to look.
+    pub path: Path,
+    /// What to look for.
+    pub test: ErrorTest,
+}
+
+/// What makes an answer an error.
+#[derive(Debug)]
+pub enum ErrorTest {
+    /// This value stands there.
+    Equals(Value),
+    /// Anything but null stands there.
+    Exists,
+    /// Nothing stands there, or null.
+    Absent,
 }
 
 /// Statuses from `first` to `last`.

@@ -50,6 +50,17 @@ pub struct RestSource {
     pub bounds: Bounds,
     /// How it is reached.
     pub network: Box<Network>,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
+}
+
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// None: a redirect is an error.
+    Refused,
+    /// Those of reading requests, within the origin of the source.
+    SameOrigin,
 }
 
 /// How a source is reached, where that is not the usual way.

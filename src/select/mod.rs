@@ -171,18 +171,18 @@ impl Path {
         })
     }
 
-    /// Puts `with` in the place of everything the path finds, for redaction; the answer is how
-    /// many places that were.
+    /// Blots out everything the path finds: a text becomes `[redacted]`, anything else null, so
+    /// that a schema still holds. The answer is how many places that were.
     ///
     /// # Errors
-    /// [`TooManyNodes`]; then nothing was replaced.
-    pub fn replace(&self, root: &mut Value, with: &Value) -> Result<usize, TooManyNodes> {
+    /// [`TooManyNodes`]; then nothing was blotted out.
+    pub fn blot(&self, root: &mut Value) -> Result<usize, TooManyNodes> {
         // A value has one address while the tree is not touched, so addresses name the places.
         let places: HashSet<usize> =
             self.try_find(root)?.into_iter().map(|value| std::ptr::from_ref(value).addr()).collect();
         let count = places.len();
         if count > 0 {
-            walk::replace(root, &places, with);
+            walk::blot(root, &places);
         }
         Ok(count)
     }

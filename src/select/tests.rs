@@ -111,16 +111,16 @@ fn a_singular_path_yields_the_value_and_any_other_a_list() {
 }
 
 #[test]
-fn found_places_can_be_replaced() {
+fn found_places_can_be_blotted_out() {
     for (source, count, expected) in [
-        ("$..ssn", 2, json!({"a": {"ssn": "*", "k": 1}, "l": [{"ssn": "*"}]})),
-        ("$.a", 1, json!({"a": "*", "l": [{"ssn": {"ssn2": 2}}]})),
-        ("$..*", 7, json!({"a": "*", "l": "*"})),
-        ("$.none", 0, json!({"a": {"ssn": 1, "k": 1}, "l": [{"ssn": {"ssn2": 2}}]})),
-        ("$", 1, json!("*")),
+        ("$..ssn", 2, json!({"a": {"ssn": "[redacted]", "k": 1}, "l": [{"ssn": null}]})),
+        ("$.a", 1, json!({"a": null, "l": [{"ssn": {"ssn2": 2}}]})),
+        ("$..*", 7, json!({"a": null, "l": null})),
+        ("$.none", 0, json!({"a": {"ssn": "x", "k": 1}, "l": [{"ssn": {"ssn2": 2}}]})),
+        ("$", 1, json!(null)),
     ] {
-        let mut data = json!({"a": {"ssn": 1, "k": 1}, "l": [{"ssn": {"ssn2": 2}}]});
-        assert_eq!(path(source).replace(&mut data, &json!("*")), Ok(count), "{source}");
+        let mut data = json!({"a": {"ssn": "x", "k": 1}, "l": [{"ssn": {"ssn2": 2}}]});
+        assert_eq!(path(source).blot(&mut data), Ok(count), "{source}");
         assert_eq!(data, expected, "{source}");
     }
 }

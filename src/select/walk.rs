@@ -180,15 +180,15 @@ impl Slice {
     }
 }
 
-/// Replaces the values at these addresses; what is inside a replaced value is gone with it.
-pub(super) fn replace(value: &mut Value, places: &HashSet<usize>, with: &Value) {
+/// Blots out the values at these addresses, with all that is inside.
+pub(super) fn blot(value: &mut Value, places: &HashSet<usize>) {
     if places.contains(&std::ptr::from_ref::<Value>(value).addr()) {
-        *value = with.clone();
+        *value = if value.is_string() { "[redacted]".into() } else { Value::Null };
         return;
     }
     match value {
-        Value::Array(list) => list.iter_mut().for_each(|item| replace(item, places, with)),
-        Value::Object(map) => map.values_mut().for_each(|item| replace(item, places, with)),
+        Value::Array(list) => list.iter_mut().for_each(|item| blot(item, places)),
+        Value::Object(map) => map.values_mut().for_each(|item| blot(item, places)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

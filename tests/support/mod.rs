@@ -4,6 +4,7 @@
 mod bridge;
 mod events;
 mod http;
+mod httpbin;
 mod scripted;
 mod servers;
 mod upstream;
@@ -11,6 +12,7 @@ mod upstream;
 pub(crate) use bridge::{Served, call_message, initialize_message, plan_of, serve, serve_watched};
 pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
+pub(crate) use httpbin::PNG;
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
 pub(crate) use servers::{Server, postgres};
 pub(crate) use upstream::{Upstream, upstream};

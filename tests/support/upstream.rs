@@ -81,6 +81,7 @@ pub(crate) async fn upstream() -> Upstream {
         .route("/big/{kib}", get(big))
         .route("/kind/{*kind}", get(kind))
         .route("/redirect", any(redirect))
+        .route("/bin/{*rest}", any(super::httpbin::answer))
         .fallback(echo)
         .with_state(memory.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

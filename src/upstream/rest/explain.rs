@@ -33,9 +33,15 @@ pub fn explain(answer: &Answer) -> Option<String> {
     let found = match answer.kind {
         ContentKind::Json => in_value(&serde_json::from_slice(&answer.body).ok()?, MAX_DEPTH)?,
         ContentKind::Text => in_text(&answer.text())?,
-        ContentKind::Html | ContentKind::Empty | ContentKind::Other => return None,
+        ContentKind::Html | ContentKind::Empty | ContentKind::Binary | ContentKind::Unreadable(_) => return None,
     };
     cleaned(&found)
+}
+
+/// A message of an API as one line of plain text, at most 1 KiB; `None` when nothing is left of it.
+#[must_use]
+pub fn plain_reason(text: &str) -> Option<String> {
+    cleaned(text)
 }
 
 fn in_text(text: &str) -> Option<String> {
@@ -128,18 +134,20 @@ const fn is_hidden(character: char) -> bool {
 mod tests {
     use bytes::Bytes;
 
-    use super::{super::body::Charset, *};
+    use super::*;
+    use crate::document::Charset;
 
     fn reason(kind: ContentKind, body: &str) -> Option<String> {
         explain(&Answer {
             status: 400,
             kind,
-            charset: Charset::Utf8,
+            charset: Charset::UTF_8,
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,
-            location: false,
+            location: None,
             origin: None,
             unfinished: None,
+            headers: http::HeaderMap::new(),
         })
     }
 
@@ -179,7 +187,7 @@ mod tests {
             (ContentKind::Text, "Traceback (most recent call last):\n  File \"/srv/app.py\"", None),
             (ContentKind::Text, "<!DOCTYPE html><title>x</title>", None),
             (ContentKind::Html, "<p>Not found</p>", None),
-            (ContentKind::Other, "\u{1}\u{2}", None),
+            (ContentKind::Binary, "\u{1}\u{2}", None),
             (ContentKind::Empty, "", None),
             (ContentKind::Json, r#"{"message":"<b>Bad</b> value: 1 < 2"}"#, Some("Bad value: 1 < 2")),
             (ContentKind::Json, r#"{"message":"<html><body>x"}"#, None),

@@ -193,12 +193,20 @@ impl Reply {
         }
     }
 
+    /// Takes the headers out.
+    pub(super) fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(match self {
+            Self::Tls(response) => response.headers_mut(),
+            Self::Plain(response) => response.headers_mut(),
+        })
+    }
+
     /// How the body is compressed, where this lane does not undo it.
-    pub(super) fn compression(&self) -> Option<&[u8]> {
+    pub(super) fn compression(&self) -> Option<HeaderValue> {
         match self {
             Self::Plain(response) if !response.body().is_end_stream() => {
-                let mut written = response.headers().get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
-                written.find(|name| !name.eq_ignore_ascii_case(b"identity"))
+                let mut written = response.headers().get_all(CONTENT_ENCODING).iter();
+                written.find(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")).cloned()
             }
             Self::Plain(_) | Self::Tls(_) => None,
         }

@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod breaker;
 mod challenge;
+mod compression;
 mod explain;
 mod fetch;
 mod lane;
@@ -13,23 +14,21 @@ mod pages;
 mod pairs;
 mod path;
 mod payload;
+mod redirect;
 mod request;
 mod retry;
 mod token;
 
 use std::{fmt, time::Duration};
 
-use http::{
-    HeaderName, HeaderValue,
-    header::{AUTHORIZATION, LOCATION},
-};
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep_until, timeout_at},
 };
 
-pub use body::{Answer, Charset, ContentKind};
-pub use explain::explain;
+pub use body::{Answer, ContentKind};
+pub use explain::{explain, plain_reason};
 pub use fetch::{FetchFault, Fetcher, Named, is_local};
 pub use pages::{Origin, Place, Unfinished};
 
@@ -62,6 +61,7 @@ pub struct RestUpstream {
     budget: Budget,
     tokens: Option<Tokens>,
     lent: Lent,
+    redirects: plan::Redirects,
 }
 
 /// Whose credential a source is asked with.
@@ -152,6 +152,7 @@ impl RestUpstream {
             budget: Budget::new(),
             lent: Lent::of(&source.auth),
             tokens,
+            redirects: source.redirects,
         })
     }
 
@@ -209,11 +210,11 @@ impl RestUpstream {
             }
             let reply = sent.map_err(|fault| self.broken(request, fault))?;
             self.refuse_credential(request, &reply)?;
-            self.refuse_redirect(&reply)?;
-            self.refuse_compression(request, &reply)?;
+            let reply = self.settled(request, &make, reply).await?;
             let link = from.as_ref().and_then(|_| pages::next_link(reply.headers()));
-            let read = body::read(reply, request.parse, self.max_response).await;
+            let read = body::read(reply, &request.parse, self.max_response).await;
             let mut answer = read.map_err(|fault| self.unread(request, fault))?;
+            answer.location = self.location(&answer.headers);
             answer.origin = from.map(|url| Box::new(Origin { url, link }));
             Ok(answer)
         };
@@ -301,33 +302,6 @@ impl RestUpstream {
         permit.map_err(|closed| self.failure(FailureClass::Internal, "takes no more calls").caused_by(closed))
     }
 
-    fn refuse_redirect(&self, reply: &Reply) -> Result<(), UpstreamError> {
-        let status = reply.status();
-        // 304 answers a question whether something changed and leads nowhere.
-        if !status.is_redirection() || status == http::StatusCode::NOT_MODIFIED {
-            return Ok(());
-        }
-        let (base, place) = (self.frame.base(), reply.headers().get(LOCATION).and_then(|value| value.to_str().ok()));
-        let whither = match place.and_then(|place| base.join(place).ok()) {
-            Some(target) if target.origin() == base.origin() => " to the same host",
-            Some(_) => " to another host",
-            None => "",
-        };
-        let told = format!("`{}` answered with a redirect{whither}, which is not followed.", self.name);
-        Err(UpstreamError::new(FailureClass::Refused, told).caused_by(format!("status {}", status.as_u16())))
-    }
-
-    fn refuse_compression(&self, request: &plan::rest::Request, reply: &Reply) -> Result<(), UpstreamError> {
-        let Some(encoding) = reply.compression() else { return Ok(()) };
-        let what = "answered with a compression that was not asked for";
-        let failure = self.after_sending(FailureClass::Refused, what, request);
-        Err(failure.caused_by(format!(
-            "status {}, content-encoding {}",
-            reply.status().as_u16(),
-            encoding.escape_ascii()
-        )))
-    }
-
     fn broken(&self, request: &plan::rest::Request, fault: Fault) -> UpstreamError {
         let failure = match fault.stage {
             Stage::Connecting(what) => self.failure(FailureClass::Unreachable, what).unsent(),
@@ -346,6 +320,15 @@ impl RestUpstream {
                 let told = format!("answered with more than {}", Size(self.max_response));
                 let told = format!("{told}, which is the most that is read; ask for less");
                 self.after_sending(FailureClass::TooLarge, &told, request)
+            }
+            ReadFault::Compressed(encoding) => {
+                let what = "answered with a compression that was not asked for";
+                let cause = format!("content-encoding {}", encoding.as_bytes().escape_ascii());
+                self.after_sending(FailureClass::Refused, what, request).caused_by(cause)
+            }
+            ReadFault::Torn => {
+                let what = "answered with a compression that could not be undone";
+                self.after_sending(FailureClass::Unreachable, what, request)
             }
             ReadFault::Broken(fault) => {
                 self.after_sending(FailureClass::Unreachable, "broke its answer off", request).caused_by(fault.cause)

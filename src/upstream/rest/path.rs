@@ -86,8 +86,9 @@ fn append_pieces(out: &mut String, pieces: &[Piece], scope: &dyn Scope) -> Resul
     }
     // Harmless neighbours can make `..` together, as `{a}{b}` with a dot for each.
     let segment = out.get(start..).unwrap_or("");
-    if pieces.len() > 1 && is_dots(&percent_decode(segment.as_bytes()).collect::<Vec<u8>>()) {
-        return Err(Fault::Dots.of(last));
+    if pieces.len() > 1 {
+        let together: Vec<u8> = percent_decode(segment.as_bytes()).collect();
+        inspect(&String::from_utf8_lossy(&together)).map_err(|fault| fault.of(last))?;
     }
     Ok(1)
 }

@@ -99,6 +99,30 @@ impl Frame {
         &self.base
     }
 
+    /// Whether an address of the base's origin is below the base.
+    pub(super) fn is_below(&self, url: &Url) -> bool {
+        url.path().strip_prefix(&*self.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The parameter that signs a request, encoded as it is sent.
+    pub(super) fn signature(&self) -> Option<&str> {
+        self.signer.query()
+    }
+
+    /// A query without the parameter that signs a request, whatever value it has.
+    pub(super) fn unsigned(&self, query: &str) -> String {
+        let name = |pair: &str| pair.split('=').next().unwrap_or("").to_owned();
+        let decoded = |name: &str| percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+        let secret = self.signer.query().map(|pair| decoded(&name(pair)));
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && Some(decoded(&name(pair))) != secret);
+        kept.collect::<Vec<_>>().join("&")
+    }
+
+    /// What every request says about itself, and nothing of the source or the tool.
+    pub(super) fn plain_headers() -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT, ACCEPTED), (USER_AGENT, AGENT)])
+    }
+
     fn url(&self, request: &plan::rest::Request, scope: &dyn Scope) -> Result<Url, UpstreamError> {
         let mut target = String::with_capacity(self.prefix.len() + self.query.len() + 128);
         target.push_str(&self.prefix);
@@ -328,6 +352,7 @@ mod tests {
             concurrency: 1,
             bounds: plan::Bounds::default(),
             network: Box::default(),
+            redirects: plan::Redirects::Refused,
         };
         Frame::new("shop", &source, Signer::Nothing).unwrap()
     }
@@ -348,6 +373,7 @@ mod tests {
             body: None,
             parse: Parse::Auto,
             success: Vec::new(),
+            error_when: None,
             errors: Vec::new(),
             placed: Vec::new(),
             care: plan::Care::default(),

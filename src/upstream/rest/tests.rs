@@ -36,6 +36,7 @@ fn source(address: &str) -> RestSource {
         concurrency: 8,
         bounds: Bounds::default(),
         network: Box::default(),
+        redirects: plan::Redirects::Refused,
     }
 }
 
@@ -50,6 +51,7 @@ fn get(segments: Vec<Segment>) -> Request {
         body: None,
         parse: Parse::Auto,
         success: Vec::new(),
+        error_when: None,
         errors: Vec::new(),
         placed: Vec::new(),
         care: Care::default(),
@@ -460,28 +462,28 @@ async fn answers_are_classified() {
         ((200, "text/html", r#"{"a":1}"#), Parse::Json, ContentKind::Json, r#"{"a":1}"#),
         ((200, "application/json", "[1]"), Parse::Text, ContentKind::Text, "[1]"),
         ((200, "text/html", "<p>x"), Parse::Auto, ContentKind::Html, "<p>x"),
-        ((200, "image/png", "PNG"), Parse::Auto, ContentKind::Other, "PNG"),
+        ((200, "image/png", "PNG"), Parse::Auto, ContentKind::Binary, "PNG"),
         ((200, "application/json", ""), Parse::Json, ContentKind::Empty, ""),
         ((404, "application/problem+json", r#"{"title":"No"}"#), Parse::Auto, ContentKind::Json, r#"{"title":"No"}"#),
     ] {
         let (status, content_type, text) = reply;
         let server = StandIn::start(move || {
-            let headers = [("content-type", content_type), ("retry-after", "7"), ("location", "/x")];
+            let headers = [("content-type", content_type), ("retry-after", "7"), ("location", "/v1/x?y=1")];
             (StatusCode::from_u16(status).unwrap(), headers, text).into_response()
         })
         .await;
         let mut request = get(vec![literal("a")]);
-        request.parse = parse;
+        request.parse = parse.clone();
         let source = source(&server.address);
         for sent in [send(&source, &request, json!({})).await, send_as_https(&source, &request).await] {
             let answer = sent.unwrap();
             assert_eq!((answer.status, answer.kind, &*answer.body), (status, kind, body.as_bytes()));
-            assert_eq!((answer.retry_after, answer.location), (Some(Duration::from_secs(7)), true));
+            assert_eq!((answer.retry_after, answer.location), (Some(Duration::from_secs(7)), Some("/x".to_owned())));
         }
     }
     let nothing = StandIn::start(|| StatusCode::NO_CONTENT.into_response()).await;
     let answer = send(&source(&nothing.address), &get(vec![literal("a")]), json!({})).await.unwrap();
-    assert_eq!((answer.status, answer.kind, answer.location), (204, ContentKind::Empty, false));
+    assert_eq!((answer.status, answer.kind, answer.location), (204, ContentKind::Empty, None));
 }
 
 #[tokio::test]
