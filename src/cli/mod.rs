@@ -1,5 +1,6 @@
 //! Floor 9. The command line: arguments in, output and an exit code out.
 
+mod call;
 mod check;
 mod environment;
 mod exit;
@@ -32,7 +33,7 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes:
   0  fine
-  1  the bridges have errors
+  1  the bridges have errors, or a called tool returned one
   2  could not run: wrong usage, or a path that cannot be read
   3  failed while serving, such as a port in use
 
@@ -42,6 +43,8 @@ Where PATH is left out it is `bridges/`. MCP_BRIDGE_LOG sets what is logged: err
 enum Command {
     /// Serves the bridges over HTTP, or over standard input and output
     Serve(serve::Options),
+    /// Runs one tool and prints its result
+    Call(call::Options),
     /// Finds every fault of the bridge files
     Check(check::Options),
     /// Prints the tools as a client sees them
@@ -117,6 +120,7 @@ pub fn run() -> Exit {
     report::settle(arguments.printing);
     match arguments.command {
         Command::Serve(options) => serve::run(&options),
+        Command::Call(options) => call::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Tools(options) => tools::run(&options),
         Command::Instructions(options) => instructions::run(&options),

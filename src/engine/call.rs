@@ -52,12 +52,18 @@ pub async fn call(generation: &Generation, call: &Call<'_>) -> Outcome {
 }
 
 async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallError> {
-    let mut arguments = call.tool.arguments.read(call.arguments)?;
-    bind_identity(call, &mut arguments)?;
+    let arguments = prepare(call)?;
     match generation.cache(call.tool) {
         None => perform(generation, call, &arguments).await,
         Some(cache) => Box::pin(cache.call(call, &arguments, perform(generation, call, &arguments))).await,
     }
+}
+
+/// The arguments, checked and complete, with what the caller's identity binds.
+pub(super) fn prepare(call: &Call<'_>) -> Result<Map<String, Value>, CallError> {
+    let mut arguments = call.tool.arguments.read(call.arguments)?;
+    bind_identity(call, &mut arguments)?;
+    Ok(arguments)
 }
 
 /// Does what the tool does, with arguments that are checked and complete.

@@ -28,7 +28,7 @@ pub enum SourceKind {
 }
 
 /// A REST base.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RestSource {
     /// Scheme, host and path prefix of every request. The path has no `/` at its end.
     pub base: Url,

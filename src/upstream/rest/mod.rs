@@ -15,6 +15,7 @@ mod pairs;
 mod path;
 mod payload;
 mod redirect;
+mod preview;
 mod request;
 mod retry;
 mod token;
@@ -31,6 +32,7 @@ pub use body::{Answer, ContentKind};
 pub use explain::{explain, plain_reason};
 pub use fetch::{FetchFault, Fetcher, Named, is_local};
 pub use pages::{Origin, Place, Unfinished};
+pub use preview::{Preview, preview};
 
 use self::{
     auth::Signer,

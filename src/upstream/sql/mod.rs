@@ -4,6 +4,7 @@
 mod bind;
 mod pool;
 mod postgres;
+mod preview;
 mod remote;
 mod row;
 mod sqlite;
@@ -23,6 +24,8 @@ use crate::{
     },
     secret::Vault,
 };
+
+pub use preview::{BoundValue, Preview, preview};
 
 /// One database and the connections to it.
 #[derive(Debug)]

@@ -1,0 +1,238 @@
+//! Floor 9. `mcp-bridge call`: runs one tool from the terminal, through the same door as clients,
+//! and prints the result as a model reads it.
+
+mod arguments;
+mod dry_run;
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{Exit, report};
+use crate::{
+    diag::closest,
+    engine::{Admitted, CallerHeaders, Generation, Identified, Identity, Principal},
+    mcp::{Accepts, Content, Headers, Incoming, Server},
+    plan::{Assertion, Plan, Tool},
+    secret::Vault,
+};
+
+/// `mcp-bridge call`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Options {
+    /// Bridge files or folders, the tool, and its arguments as name=value, name:=JSON, or `-` for
+    /// one JSON object from the standard input
+    #[arg(value_name = "PATH… TOOL ARGUMENT…", required = true)]
+    words: Vec<String>,
+    /// The arguments as one JSON object
+    #[arg(long, value_name = "OBJECT")]
+    json: Option<String>,
+    /// Prints the request or the statement, with credentials masked, and sends nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Prints the result as the protocol sends it
+    #[arg(long)]
+    result: bool,
+    #[command(flatten)]
+    caller: Caller,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mcp-bridge call find_books text=emma limit=3
+  mcp-bridge call bridges/bookstore.yaml find_books --dry-run 'genres:=[\"fiction\"]'
+  echo '{\"text\": \"emma\"}' | mcp-bridge call find_books -
+
+Where PATH is left out it is `bridges/`. The exit code is 1 when the result is an error.";
+
+/// On whose behalf the tool is called.
+#[derive(Debug, Args)]
+struct Caller {
+    /// Name and subject of the caller; without any of these it is anonymous
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    /// The caller's workspace
+    #[arg(long)]
+    workspace: Option<String>,
+    /// What the caller may do; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// The person behind the caller
+    #[arg(long, value_name = "PERSON")]
+    end_user: Option<String>,
+    /// A header of the caller, for sources that pass it on: 'authorization: Bearer …'
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
+    start(options).unwrap_or_else(|exit| exit)
+}
+
+fn start(options: &Options) -> Result<Exit, Exit> {
+    let words = arguments::divide(&options.words).map_err(|fault| refuse(&fault))?;
+    let (plan, vault) = report::plan(&words.paths)?;
+    let tool = find(&plan, &words.tool)?;
+    let given = match (&options.json, words.stdin) {
+        (Some(_), true) => return Err(refuse("`-` and --json both give the arguments")),
+        (Some(text), false) => arguments::object(text),
+        (None, true) => arguments::read().and_then(|text| arguments::object(&text)),
+        (None, false) => Ok(Map::new()),
+    };
+    let given = given.and_then(|given| arguments::add(given, &words.arguments, &tool.input_schema));
+    let given = Value::Object(given.map_err(|fault| refuse(&fault))?);
+    let headers = CallerLines::read(&options.caller.headers).map_err(|fault| refuse(&fault))?;
+    let principal = principal(&options.caller, &plan);
+    admit(tool, &principal)?;
+    if options.dry_run {
+        return Ok(dry_run::run(&plan, tool, (&given, &principal, &headers)));
+    }
+    let name = tool.name.clone();
+    send(plan, &vault, &json!({ "name": name, "arguments": given }), (principal, headers), options.result)
+}
+
+fn find<'p>(plan: &'p Plan, name: &str) -> Result<&'p Tool, Exit> {
+    plan.tools.iter().find(|tool| tool.name == name).ok_or_else(|| {
+        let exit = refuse(&format!("there is no tool `{name}`"));
+        let near = closest(name, plan.tools.iter().map(|tool| tool.name.as_str()));
+        report::tell(
+            &near.map_or("  help: `mcp-bridge tools` lists them".into(), |near| {
+                format!("  help: did you mean `{near}`?")
+            }),
+        );
+        exit
+    })
+}
+
+fn principal(caller: &Caller, plan: &Plan) -> Principal {
+    let named = caller.name.is_some() || caller.workspace.is_some() || !caller.scopes.is_empty();
+    let principal = if named {
+        Principal::new(Identity {
+            id: caller.name.clone().unwrap_or_else(|| "terminal".into()),
+            kind: Identified::ApiKey,
+            name: caller.name.clone().unwrap_or_else(|| "terminal".into()),
+            subject: caller.name.clone(),
+            workspace: caller.workspace.clone(),
+            client_id: None,
+            scopes: plan.server.with_implied(caller.scopes.iter().map(String::as_str)),
+            claims: Map::new(),
+            end_users: Assertion::Believed,
+        })
+    } else {
+        Principal::anonymous()
+    };
+    caller.end_user.as_deref().map_or_else(|| principal.clone(), |person| principal.on_behalf_of(person))
+}
+
+/// Clients are not shown what they may not call; a person at a terminal is told why.
+fn admit(tool: &Tool, principal: &Principal) -> Result<(), Exit> {
+    let (name, admission) = (&tool.name, &tool.admission);
+    match principal.admitted(admission) {
+        Admitted::Yes => return Ok(()),
+        Admitted::Scopes => {
+            report::tell(&format!(
+                "error: this caller may not call `{name}`: it needs {}",
+                admission.scopes.join(", ")
+            ));
+            let flags: Vec<_> = admission.scopes.iter().map(|scope| format!("--scope {scope}")).collect();
+            report::tell(&format!("  help: {}", flags.join(" ")));
+        }
+        Admitted::No => {
+            report::tell(&format!("error: this caller may not call `{name}`: it does not meet its `require`"));
+            report::tell("  help: --as NAME and --workspace NAME say who is calling");
+        }
+    }
+    Err(Exit::CouldNotRun)
+}
+
+/// Calls the tool as a client does, and prints what comes back.
+fn send(plan: Plan, vault: &Vault, params: &Value, who: (Principal, CallerLines), whole: bool) -> Result<Exit, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| refuse(&format!("the call cannot start: {error}")))?;
+    let (principal, headers) = who;
+    let answer = runtime.block_on(async {
+        let generation = Generation::build(plan, vault).await.map_err(|error| refuse(error.public()))?;
+        let generation = Arc::new(generation);
+        let server = Server::new(Arc::clone(&generation), None);
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let incoming = Incoming {
+            bridge: None,
+            protocol: Headers { version: None, method: None, name: None, session: None },
+            headers,
+            accepts: Accepts::Documents,
+            body: message.to_string().into(),
+            principal: Arc::new(principal),
+            request: 1,
+        };
+        let reply = server.handle(incoming).await;
+        generation.close().await;
+        let mut answer = Vec::new();
+        if let Content::Document(payload) = reply.content {
+            payload.write_line(&mut answer);
+        }
+        Ok(answer)
+    })?;
+    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let Some(result) = answer.get("result") else {
+        let message = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or("there was no answer");
+        return Err(refuse(message));
+    };
+    report::show(&if whole { serde_json::to_string_pretty(result).unwrap_or_default() } else { in_words(result) });
+    let failed = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
+    Ok(if failed { Exit::Faulty } else { Exit::Fine })
+}
+
+/// The content as a model reads it; what is not text is named.
+fn in_words(result: &Value) -> String {
+    let block = |block: &Value| {
+        let word = |name: &str| block.pointer(name).and_then(Value::as_str);
+        let coded = |name: &str| word(name).map_or(0, |data| data.len() / 4 * 3);
+        match word("/type").unwrap_or_default() {
+            "text" => word("/text").unwrap_or_default().to_owned(),
+            "resource_link" => format!("[resource at {}]", word("/uri").unwrap_or_default()),
+            "resource" => match word("/resource/text") {
+                Some(text) => format!("[resource {}]\n{text}", word("/resource/uri").unwrap_or_default()),
+                None => format!(
+                    "[resource {}, {}, about {} bytes]",
+                    word("/resource/uri").unwrap_or_default(),
+                    word("/resource/mimeType").unwrap_or("unknown type"),
+                    coded("/resource/blob")
+                ),
+            },
+            kind => {
+                format!("[{kind}, {}, about {} bytes]", word("/mimeType").unwrap_or("unknown type"), coded("/data"))
+            }
+        }
+    };
+    let blocks = result.get("content").and_then(Value::as_array).into_iter().flatten();
+    blocks.map(block).collect::<Vec<_>>().join("\n")
+}
+
+/// The headers that the caller sends.
+#[derive(Clone, Debug)]
+struct CallerLines(Vec<(String, String)>);
+
+impl CallerLines {
+    fn read(lines: &[String]) -> Result<Self, String> {
+        let all = lines.iter().map(|line| {
+            let (name, value) = line.split_once(':').ok_or_else(|| "a header is written 'name: value'".to_owned())?;
+            Ok((name.trim().to_lowercase(), value.trim().to_owned()))
+        });
+        all.collect::<Result<_, String>>().map(Self)
+    }
+}
+
+impl CallerHeaders for CallerLines {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let mut all = self.0.iter().filter(|(known, _)| known == name);
+        let (Some((_, value)), None) = (all.next(), all.next()) else { return None };
+        Some(value.as_bytes())
+    }
+}
+
+fn refuse(words: &str) -> Exit {
+    report::tell(&format!("error: {words}"));
+    Exit::CouldNotRun
+}

@@ -1,0 +1,51 @@
+//! Floor 5. The statement of a call as it would be run, with the values that would be bound,
+//! without a database. Serves `call --dry-run`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::bind::{Bindable, Given, values};
+use crate::{
+    plan::Query,
+    upstream::{FailureClass, UpstreamError},
+};
+
+/// A statement that was not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// Its text, with the placeholders of the engine.
+    pub sql: Arc<str>,
+    /// What would be bound to them, in order.
+    pub values: Vec<BoundValue>,
+}
+
+/// One value that would be bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundValue {
+    /// The param it comes from.
+    pub param: Arc<str>,
+    /// As what it is sent: null, integer, real or text.
+    pub kind: &'static str,
+    /// The value as JSON.
+    pub value: Value,
+}
+
+/// Renders the statement of one call.
+///
+/// # Errors
+/// As for a call, up to the moment of running it.
+pub fn preview(query: &Query, arguments: &Map<String, Value>) -> Result<Preview, UpstreamError> {
+    let rendered = query.statement.render(&Given(arguments));
+    let rendered = rendered.map_err(|error| UpstreamError::new(FailureClass::Arguments, error.to_string()))?;
+    let bound = values(&rendered.slots, arguments)?.into_iter().zip(rendered.slots.iter()).map(|(value, slot)| {
+        let (kind, value) = match value {
+            Bindable::Null => ("null", Value::Null),
+            Bindable::Integer(number) => ("integer", number.into()),
+            Bindable::Real(number) => ("real", number.into()),
+            Bindable::Text(text) => ("text", text.into()),
+        };
+        BoundValue { param: Arc::clone(&slot.param), kind, value }
+    });
+    Ok(Preview { values: bound.collect(), sql: rendered.sql })
+}
