@@ -110,8 +110,7 @@ pub struct ParamSpec {
     pub from: Option<String>,
     /// What clients offer while the value is typed in: for prompts, and for the addresses of resources.
     pub complete: Option<Vec<String>>,
-    /// The header that repeats the value (protocol revision 2026-07-28).
-    #[schemars(extend("x-not-yet" = true))]
+    /// The end of the header `Mcp-Param-…` in which clients of 2026-07-28 repeat the value. Not for secrets.
     pub mirror_header: Option<MirrorHeader>,
 }
 

@@ -16,6 +16,7 @@ mod data;
 mod graphql;
 mod inserted;
 mod live;
+mod mirror;
 mod names;
 mod oauth;
 mod output;

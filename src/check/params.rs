@@ -265,7 +265,8 @@ fn from_schema(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<
     }
     if mirrors(&Value::Object(schema.clone())) {
         let message = "`x-mcp-header` is not supported yet";
-        context.push(Diagnostic::error(Code::NotYet, context.key(at), message));
+        let fault = Diagnostic::error(Code::NotYet, context.key(at), message);
+        context.push(fault.help("declare the arguments under `params`, with `mirror_header`"));
     }
     let required: Vec<_> = schema.get("required").and_then(Value::as_array).into_iter().flatten().collect();
     let properties = schema.get("properties").and_then(Value::as_object);
@@ -447,6 +448,7 @@ fn schema_of(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>, depth: u
     }
     put("default", spec.default.clone().filter(|default| !default.is_null()));
     put("examples", spec.examples.clone().map(Value::Array));
+    put("x-mcp-header", spec.mirror_header.as_deref().map(Value::from));
     Value::Object(schema)
 }
 
@@ -476,6 +478,7 @@ fn nested(param: &Param, at: &Pointer, context: &mut Context<'_>, depth: usize) 
         ("like", spec.like.is_some()),
         ("from", spec.from.is_some()),
         ("complete", spec.complete.is_some()),
+        ("mirror_header", spec.mirror_header.is_some()),
     ] {
         if present {
             context.fault(

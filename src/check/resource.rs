@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     complete,
     context::Context,
-    data, output,
+    data, mirror, output,
     params::{self, Params, Presence},
     reply::{self, Builder, Whose},
     rest,
@@ -93,6 +93,7 @@ pub(super) fn tool(about: &About<'_>, sources: &Sources, params: Params, work: W
         input_schema: params.schema,
         arguments: params.arguments?,
         bound: params.bound,
+        mirrors: Vec::new(),
         needs: work.needs,
         admission: Admission::default(),
         operation: work.operation,
@@ -107,6 +108,7 @@ pub(super) fn tool(about: &About<'_>, sources: &Sources, params: Params, work: W
 
 /// The values of a resource or a prompt, as the arguments of a tool.
 pub(super) fn of(written: &IndexMap<String, Param>, at: &Pointer, context: &mut Context<'_>) -> Params {
+    mirror::refuse(written, at, context);
     params::build(&WrittenTool { params: written.clone(), ..WrittenTool::default() }, at, context)
 }
 

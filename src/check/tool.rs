@@ -3,7 +3,7 @@
 use super::{
     admission, care, complete,
     context::Context,
-    output, output_schema,
+    mirror, output, output_schema,
     params::{self, Params},
     reading,
     reply::{self, Builder, Whose},
@@ -46,6 +46,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     advise_on_words(name, written, &at, context);
     let params = params::build(written, &at, context);
     complete::refuse(&written.params, &at, context);
+    let mirrors = mirror::all(&written.params, &at, context);
     let admission = admission::build(written, &at, context);
     context.take_needs();
     context.takes_caller();
@@ -81,6 +82,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
         input_schema: params.schema,
         arguments: params.arguments?,
         bound: params.bound,
+        mirrors,
         needs,
         admission,
         operation,

@@ -255,6 +255,8 @@ codes! {
     Prompt = "MB0912",
     /// Values that cannot be offered.
     Complete = "MB0913",
+    /// A param that no header can repeat.
+    MirrorHeader = "MB0914",
 
     /// A name of a step, or of a value in one, that cannot be used.
     StepName = "MB0950",

@@ -16,6 +16,7 @@ mod listen;
 mod listing;
 mod live;
 mod messages;
+mod mirror;
 mod outlet;
 mod printing;
 #[doc(hidden)]

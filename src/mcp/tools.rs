@@ -9,7 +9,7 @@ use super::{
     dispatch::{Answer, Context},
     invoke::{self, Target},
     listing::Endpoint,
-    printing,
+    mirror, printing,
     wire::{self, Request},
 };
 use crate::engine::{self, Body, CallerHeaders, Identified, Outcome};
@@ -47,6 +47,11 @@ where
         }
         return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
+    let tool = context.live.generation.plan().tools.get(index);
+    // Only over HTTP there are headers.
+    if let Some(tool) = tool.filter(|_| revision.is_stateless() && context.way.has_status()) {
+        mirror::check(&tool.mirrors, context.headers, arguments)?;
+    }
     let print = move |id: &str, outcome: &Outcome, endpoint: &Endpoint| print(id, outcome, revision, endpoint).into();
     invoke::run(context, request, revision, (Target::Tool(index), arguments.map(Cow::Borrowed)), print).await
 }

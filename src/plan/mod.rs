@@ -30,7 +30,7 @@ pub use source::{
     Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Redirects, Remote, RestSource,
     Setting, SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,
 };
-pub use tool::{Annotations, Operation, Tool};
+pub use tool::{Annotations, Mirror, Operation, Tool};
 pub use uri::{ResourceUri, UriFault};
 
 /// Names one bridge of a [`Plan`].

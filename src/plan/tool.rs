@@ -31,6 +31,8 @@ pub struct Tool {
     pub declared: Vec<String>,
     /// Params that the server binds.
     pub bound: Vec<Bound>,
+    /// Params that clients of 2026-07-28 repeat in headers.
+    pub mirrors: Vec<Mirror>,
     /// Parts of the caller's identity that the request is made of: a caller without one is refused.
     pub needs: Vec<CallerPart>,
     /// Who may see and call it, and how often.
@@ -88,6 +90,15 @@ impl Tool {
     pub fn writes(&self) -> bool {
         self.operation.writes()
     }
+}
+
+/// A param that is repeated in a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The param.
+    pub param: String,
+    /// What follows `mcp-param-` in the header's name, in lower case.
+    pub header: String,
 }
 
 /// What a tool does.
