@@ -32,7 +32,7 @@ pub struct Resource {
     pub sql: Option<SqlOperation>,
     /// How the content is shaped.
     pub output: Option<Output>,
-    /// Whether clients may ask to be told of changes. They are told when a reload of the files
-    /// changes the resource. Default: false.
+    /// Whether clients may ask to be told of changes of this resource. They may, and what they are told for now is that
+    /// the list of resources has changed, when the files have. Default: false.
     pub subscribe: Option<bool>,
 }
