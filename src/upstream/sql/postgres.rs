@@ -2,7 +2,7 @@
 //! messages in a transaction that cannot write and is undone; values travel as text, so that the
 //! server decides what each type looks like. Reference: `sql.md` §9, `auth.md` §4.6.
 //!
-//! `sqlx` serves MySQL here, and not this engine: it takes a round trip for each of BEGIN, the
+//! `sqlx` is meant for MySQL, which is not here yet, and not for this engine: it takes a round trip for each of BEGIN, the
 //! statement and ROLLBACK, asks for binary values only, of which every type needs a reader of its
 //! own, and keeps the key to itself with which the server is asked to cancel (crates.md §6).
 
