@@ -8,6 +8,7 @@ mod caching;
 mod capabilities;
 mod check_fixtures;
 mod cli;
+mod confirming;
 mod credentials;
 mod desk;
 mod escapes;

@@ -54,8 +54,9 @@ pub struct Tool {
     /// How long a result is kept for calls with the same arguments; where anything of the caller reaches a source, for
     /// the same caller alone. Errors are never kept. Only for tools that change nothing.
     pub cache: Option<Duration>,
-    /// A question to the person before the tool runs.
-    #[schemars(extend("x-not-yet" = true))]
+    /// What the person must agree to before the tool runs, as a template: `Refund {{amount}} to {{customer}}?`. A client
+    /// that can ask the person is asked to. For any other, the tool has a required argument `confirm`, and a call
+    /// without `confirm: true` is answered with the sentence and does nothing.
     pub confirm: Option<String>,
     /// Tests of the tool.
     #[serde(default)]

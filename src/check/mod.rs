@@ -9,6 +9,7 @@ mod ask;
 mod body;
 mod care;
 mod complete;
+mod confirm;
 mod connected;
 mod context;
 mod credentials;

@@ -96,6 +96,7 @@ pub(super) fn tool(about: &About<'_>, sources: &Sources, params: Params, work: W
         mirrors: Vec::new(),
         needs: work.needs,
         admission: Admission::default(),
+        confirm: None,
         operation: work.operation,
         output: work.output,
         output_schema: None,

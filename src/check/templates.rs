@@ -18,6 +18,8 @@ use crate::{
 /// Where a template stands, and so what it may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Before a person has agreed.
+    Consent,
     /// Before the request is sent.
     Request,
     /// After an answer that is an error.
@@ -35,6 +37,8 @@ pub(super) enum Stage {
 impl Stage {
     const fn variables(self) -> &'static [&'static str] {
         match self {
+            // What a person agrees to must be the same when it is asked for again.
+            Self::Consent => &["args", "caller"],
             Self::Request => &["args", "caller", "now", "request"],
             Self::Failure => &["args", "caller", "now", "request", "status", "body"],
             Self::RestResult => &["args", "caller", "now", "request", "status", "headers", "body"],
@@ -70,7 +74,7 @@ pub(super) fn escaped(
     match Text::compile(source, escape) {
         Ok(text) => {
             variables(text.variables(), stage, params, at, context);
-            if stage == Stage::Request {
+            if matches!(stage, Stage::Request | Stage::Consent) {
                 note_needs(source, text.variables(), context);
             }
             Some(text)
@@ -177,7 +181,7 @@ fn variables(named: &[Variable], stage: Stage, params: &Params, at: &Pointer, co
                 context.name_caller();
                 CallerPart::NAMES.map(spelled).to_vec()
             }
-            "request" => vec!["request.id".into()],
+            "request" if stage != Stage::Consent => vec!["request.id".into()],
             "steps" => {
                 super::steps::name_is_known(variable, params.place.as_ref(), at, context);
                 continue;

@@ -1,7 +1,7 @@
 //! Floor 4. Tools: arguments, operation, output and hints put together.
 
 use super::{
-    admission, care, complete,
+    admission, care, complete, confirm,
     context::Context,
     mirror, output, output_schema,
     params::{self, Params},
@@ -51,6 +51,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     context.take_needs();
     context.takes_caller();
     let (operation, stage, natural) = operation(written, &params, sources, &at, context);
+    let confirm = confirm::build(written, &params, &at, context);
     let needs = context.take_needs();
     // The output of a tool with steps stands behind them all.
     let behind = written.steps.as_deref().map(|steps| params.placed(steps::Place::behind(steps), Vec::new()));
@@ -85,6 +86,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
         mirrors,
         needs,
         admission,
+        confirm,
         operation,
         output,
         output_schema,

@@ -1,6 +1,7 @@
 //! Floor 9. `mcp-bridge call`: runs one tool from the terminal, through the same door as clients,
 //! and prints the result as a model reads it.
 
+mod agree;
 mod arguments;
 mod dry_run;
 
@@ -14,7 +15,7 @@ use crate::{
     diag::closest,
     engine::{Admitted, CallerHeaders, Generation, Identified, Identity, Principal},
     mcp::{Accepts, Content, Headers, Incoming, Server},
-    plan::{Assertion, Plan, Tool},
+    plan::{Assertion, Confirmation, Plan, Tool},
     secret::Vault,
 };
 
@@ -32,6 +33,9 @@ pub(super) struct Options {
     /// Prints the request or the statement, with credentials masked, and sends nothing
     #[arg(long)]
     dry_run: bool,
+    /// Agrees to what the tool asks before it runs
+    #[arg(long, short = 'y')]
+    yes: bool,
     /// Prints the result as the protocol sends it
     #[arg(long)]
     result: bool,
@@ -81,13 +85,20 @@ fn start(options: &Options) -> Result<Exit, Exit> {
         (None, true) => arguments::read().and_then(|text| arguments::object(&text)),
         (None, false) => Ok(Map::new()),
     };
-    let given = given.and_then(|given| arguments::add(given, &words.arguments, &tool.input_schema));
-    let given = Value::Object(given.map_err(|fault| refuse(&fault))?);
+    let schema = tool.confirm.as_ref().map_or(&tool.input_schema, |confirmation| &confirmation.input_schema);
+    let given = given.and_then(|given| arguments::add(given, &words.arguments, schema));
+    let mut given = Value::Object(given.map_err(|fault| refuse(&fault))?);
     let headers = CallerLines::read(&options.caller.headers).map_err(|fault| refuse(&fault))?;
     let principal = principal(&options.caller, &plan);
     admit(tool, &principal)?;
     if options.dry_run {
         return Ok(dry_run::run(&plan, tool, (&given, &principal, &headers)));
+    }
+    if tool.confirm.is_some() && given.get(Confirmation::ARGUMENT).is_none() {
+        let agreed = options.yes || agree::asked(tool, (&given, &principal, &headers))?;
+        if let Some(given) = given.as_object_mut().filter(|_| agreed) {
+            given.insert(Confirmation::ARGUMENT.into(), true.into());
+        }
     }
     let name = tool.name.clone();
     send(plan, &vault, &json!({ "name": name, "arguments": given }), (principal, headers), options.result)

@@ -268,6 +268,11 @@ codes! {
     StepLoop = "MB0953",
     /// Results that cannot be kept.
     Cache = "MB0954",
+
+    /// An agreement that cannot be asked for.
+    Confirm = "MB0960",
+    /// A question that does not say what it is about.
+    ConfirmSaysLittle = "MB0961",
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, answer, cursor, refusal,
-    reply,
+    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, answer, confirm, cursor,
+    refusal, reply,
     scope::{CallScope, Known},
     shape,
 };
@@ -52,7 +52,14 @@ pub async fn call(generation: &Generation, call: &Call<'_>) -> Outcome {
 }
 
 async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallError> {
-    let arguments = prepare(call)?;
+    let mut arguments = prepare(call)?;
+    if let Some(confirmation) = &call.tool.confirm {
+        if let Some(question) = Box::pin(confirm::obtain(confirmation, call, &mut arguments)).await? {
+            return Ok(question);
+        }
+        // Only what runs counts: one call of a stateless client takes two requests.
+        generation.gates().count(call)?;
+    }
     match generation.cache(call.tool) {
         None => perform(generation, call, &arguments).await,
         Some(cache) => Box::pin(cache.call(call, &arguments, perform(generation, call, &arguments))).await,
@@ -61,7 +68,7 @@ async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallEr
 
 /// The arguments, checked and complete, with what the caller's identity binds.
 pub(super) fn prepare(call: &Call<'_>) -> Result<Map<String, Value>, CallError> {
-    let mut arguments = call.tool.arguments.read(call.arguments)?;
+    let mut arguments = confirm::reader(call).read(call.arguments)?;
     bind_identity(call, &mut arguments)?;
     Ok(arguments)
 }

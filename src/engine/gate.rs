@@ -18,16 +18,27 @@ impl Gates {
         Self(limited.map(|(name, rate)| (name, (rate, Limiter::new(rate, CALLERS)))).collect())
     }
 
-    /// Counts a call.
+    /// Lets a call pass, and counts it.
     fn pass(&self, call: &Call<'_>) -> Result<(), CallError> {
         // Whoever lists tools shows the caller's own; this holds for whoever forgets to.
         if call.principal.admitted(&call.tool.admission) != Admitted::Yes {
             return Err(CallError::new(ErrorClass::Denied, "This caller may not call this tool."));
         }
+        // One that asks the person counts when they have agreed; they are not asked for what would
+        // be refused then.
+        self.limited(call, u32::from(call.tool.confirm.is_none()))
+    }
+
+    /// Counts a call that the person has agreed to.
+    pub(super) fn count(&self, call: &Call<'_>) -> Result<(), CallError> {
+        self.limited(call, 1)
+    }
+
+    fn limited(&self, call: &Call<'_>, events: u32) -> Result<(), CallError> {
         let Some((rate, limiter)) = self.0.get(&call.tool.name).filter(|_| call.tool.admission.rate.is_some()) else {
             return Ok(());
         };
-        limiter.take(&call.principal.key()).map_err(|wait| {
+        limiter.take_several(&call.principal.key(), events).map_err(|wait| {
             let (count, per) = (rate.count, in_words(rate.per));
             let told = format!(
                 "This tool may be called {count} times {per}, and it has been. Try again in {} s.",

@@ -115,6 +115,13 @@ fn tail(tools: &[&Tool]) -> String {
             "Tools marked as writing change data: call them once, and only when that is what was asked for.".into(),
         );
     }
+    let asking: Vec<_> = tools.iter().filter(|it| it.confirm.is_some()).map(|it| format!("`{}`", it.name)).collect();
+    if !asking.is_empty() {
+        notes.push(format!(
+            "The person must agree before {} does anything. A tool with the argument `confirm` leaves the asking to you: say what will happen, and pass `confirm: true` only when they say yes.",
+            asking.join(" or ")
+        ));
+    }
     notes.push("A result marked as an error says what to change; do not repeat the same call unchanged.".into());
     let _ = writeln!(text, "\n## Good to know");
     for note in notes {

@@ -3,6 +3,7 @@
 mod answer;
 mod cache;
 mod call;
+mod confirm;
 mod cursor;
 mod cut;
 mod error;
@@ -23,12 +24,13 @@ mod shape;
 mod steps;
 
 pub use call::Call;
+pub use confirm::consent;
 pub use error::{CallError, ErrorClass};
 pub use gate::{admit as call, seconds};
 pub use generation::Generation;
 pub use instructions::{LIMIT as INSTRUCTIONS_LIMIT, instructions};
 pub use limiter::Limiter;
 pub use outcome::{Block, Body, Contents, ContentsBody, Outcome};
-pub use peer::{Abilities, Asked, Level, LogEntry, Peer, Progress, Question, QuestionKind, Silent};
+pub use peer::{Abilities, Asked, Level, LogEntry, Peer, Progress, Proof, Question, QuestionKind, Silent};
 pub use preview::{Preview, preview};
 pub use principal::{Admitted, CallerHeaders, Identified, Identity, Principal};

@@ -53,6 +53,17 @@ pub struct Question {
     pub kind: QuestionKind,
     /// The params of the request, in the protocol's form.
     pub params: Value,
+    /// What must be known for an answer to count.
+    pub proof: Proof,
+}
+
+/// What must be known for an answer to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing: an answer may come before its question.
+    NotNeeded,
+    /// That the client was asked this very question, and that the answer was not used before.
+    Needed,
 }
 
 /// What became of a question.

@@ -3,7 +3,7 @@
 
 use super::{Call, CallError, call::prepare, call::scope};
 use crate::{
-    plan::{Operation, Plan, SourceKind},
+    plan::{Confirmation, Operation, Plan, SourceKind},
     upstream::{rest, sql},
 };
 
@@ -25,7 +25,10 @@ pub enum Preview {
 /// # Errors
 /// As for the call itself, up to the moment of asking a source.
 pub fn preview(plan: &Plan, call: &Call<'_>) -> Result<Preview, CallError> {
-    let arguments = prepare(call)?;
+    let mut arguments = prepare(call)?;
+    if call.tool.confirm.is_some() {
+        arguments.remove(Confirmation::ARGUMENT);
+    }
     Ok(match &call.tool.operation {
         Operation::Rest(request) => {
             let scope = scope(call, &arguments, &request.placed);

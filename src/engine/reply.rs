@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked, Block, Body, CallError, Contents, ContentsBody, ErrorClass, LogEntry, Outcome, Peer, Progress, Question,
-    scope::CallScope, shape,
+    Asked, Block, Body, CallError, Contents, ContentsBody, ErrorClass, LogEntry, Outcome, Peer, Progress, Proof,
+    Question, scope::CallScope, shape,
 };
 use crate::{
     plan::{self, Asks, Content, EmbeddedBody, Item, Need},
@@ -165,7 +165,7 @@ fn question(asked: &plan::Question, scope: &CallScope<'_>) -> Result<Question, C
         }
         Asks::Folders => json!({}),
     };
-    Ok(Question { key: asked.name.clone(), kind: asked.asks.kind(), params })
+    Ok(Question { key: asked.name.clone(), kind: asked.asks.kind(), params, proof: Proof::NotNeeded })
 }
 
 /// The end of a call for want of an answer.

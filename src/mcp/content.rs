@@ -22,7 +22,10 @@ pub(super) fn print<'o>(body: &'o Body, revision: Revision, out: &mut Vec<u8>) -
         Body::Structured(json) => printing::document(json, out),
         Body::Blocks(_) => {}
         Body::Questions(_) => {
-            printing::string("The client's answer does not have the form that was asked for.", out);
+            printing::string(
+                "The client's answer does not have the form that was asked for, so nothing was done.",
+                out,
+            );
         }
     }
     out.push(b'}');

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::{
@@ -203,12 +204,12 @@ where
     let result = match (&*request.method, era) {
         ("tools/call", _) => return tools::call(context, request, revision).await,
         ("subscriptions/listen", Era::Stateless(_)) => return listen::subscribe(context, request, revision).await,
-        ("tools/list", _) => tools::page(context.endpoint.tools(revision), request)?,
+        ("tools/list", _) => first_page(tools::list(context, request, revision), request)?,
         (method, _) if method.starts_with("resources/") && context.endpoint.shelf().has_resources() => {
             return about_resources(context, request, era).await;
         }
         ("prompts/list", _) if context.endpoint.shelf().has_prompts() => {
-            tools::page(context.endpoint.shelf().prompt_list(revision), request)?
+            first_page(context.endpoint.shelf().prompt_list(revision), request)?
         }
         ("prompts/get", _) if context.endpoint.shelf().has_prompts() => {
             return prompts::get(context, request, revision).await;
@@ -227,6 +228,14 @@ where
     Ok(Answer::Message(shared(request.id, result)))
 }
 
+/// A list: one page, because many clients never ask for a second one (protocol.md R-10).
+fn first_page(list: &Bytes, request: &Request<'_>) -> Result<Bytes, Refusal> {
+    match request.params.cursor.map(RawValue::get) {
+        None | Some("null" | "\"\"") => Ok(list.clone()),
+        Some(_) => Err(Refusal::params("There is no page with this cursor")),
+    }
+}
+
 /// The methods of resources.
 async fn about_resources<H>(context: &Context<'_, H>, request: &Request<'_>, era: &Era) -> Result<Answer, Refusal>
 where
@@ -235,8 +244,8 @@ where
     let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
     let shelf = context.endpoint.shelf();
     let result = match (&*request.method, era) {
-        ("resources/list", _) => tools::page(shelf.resources(revision), request)?,
-        ("resources/templates/list", _) => tools::page(shelf.resource_templates(revision), request)?,
+        ("resources/list", _) => first_page(shelf.resources(revision), request)?,
+        ("resources/templates/list", _) => first_page(shelf.resource_templates(revision), request)?,
         ("resources/read", _) => return resources::read(context, request, revision).await,
         ("resources/subscribe" | "resources/unsubscribe", Era::Legacy(_)) => {
             resources::subscribe(context, request, revision)?;
@@ -295,7 +304,7 @@ pub(super) fn batch_allowed(revision: Revision, messages: usize) -> Result<(), R
 }
 
 /// Several messages in one array (protocol.md S-05, S-06).
-async fn batch<H>(context: &Context<'_, H>, items: &[&serde_json::value::RawValue], version: Option<&str>) -> Reply
+async fn batch<H>(context: &Context<'_, H>, items: &[&RawValue], version: Option<&str>) -> Reply
 where
     H: CallerHeaders + Clone + Send + Sync + 'static,
 {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Revision,
     hub::{Changes, Listed},
-    shelf::Shelf,
+    shelf::{Printed, Shelf},
 };
 use crate::{
     engine::{Admitted, Principal, instructions},
@@ -46,6 +46,15 @@ impl Updates {
             Self::Told => json!({ "listChanged": true }),
         }
     }
+}
+
+/// Who asks the person before a tool runs that wants their agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// The client does.
+    Client,
+    /// The client cannot, so the model is to ask and to say so.
+    Model,
 }
 
 /// Every endpoint of the server.
@@ -128,7 +137,7 @@ impl Surface {
 /// A list as clients see it, if there is one.
 fn listed_at(endpoint: Option<&Endpoint>, listed: Listed) -> Option<&Bytes> {
     match listed {
-        Listed::Tools => endpoint.map(|endpoint| &endpoint.legacy_list),
+        Listed::Tools => endpoint.map(|endpoint| endpoint.tool_list.of(Revision::LATEST_LEGACY)),
         Listed::Prompts => endpoint.map(|endpoint| endpoint.shelf.prompt_list(Revision::LATEST_LEGACY)),
         Listed::Resources => endpoint.map(|endpoint| endpoint.shelf.resources(Revision::LATEST_LEGACY)),
     }
@@ -174,8 +183,10 @@ pub(super) struct Endpoint {
     /// Tools that a caller would see with more scopes.
     locked: HashMap<String, usize>,
     introductions: Vec<(Revision, Bytes)>,
-    legacy_list: Bytes,
-    stateless_list: Bytes,
+    /// The tools as they are listed for clients that cannot ask the person anything.
+    tool_list: Printed,
+    /// The tools as they are listed for those that can, where that is a difference.
+    asking_list: Option<Printed>,
     discovery: Bytes,
     /// Resources and prompts.
     shelf: Shelf,
@@ -189,13 +200,20 @@ impl Endpoint {
         let of = |wanted: Admitted| every.clone().filter(move |(_, tool)| admitted(tool) == wanted);
         let tools: Vec<(usize, &Tool)> = of(Admitted::Yes).collect();
         let locked = of(Admitted::Scopes).map(|(at, tool)| (tool.name.clone(), at)).collect();
-        let printed: Vec<Value> = tools.iter().map(|(_, tool)| print(tool)).collect();
         let words = instructions(plan, bridges, &|tool| admitted(tool) == Admitted::Yes);
         let info = |revision| server_info(plan, bridges, revision);
         let scope = if plan.server.asks_callers() { "private" } else { "public" };
         let meta = json!({ "io.modelcontextprotocol/serverInfo": info(Revision::V2026_07_28) });
-        let frame = json!({ "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta });
-        let shelf = Shelf::new(plan, bridges, &frame.as_object().cloned().unwrap_or_default());
+        let frame = |scope: &str| json!({ "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta });
+        let shelf = Shelf::new(plan, bridges, &frame(scope));
+        let asks = tools.iter().any(|(_, tool)| tool.confirm.is_some());
+        // Where it says something else to others it is for nobody else (protocol.md T-20).
+        let frame = frame(if asks { "private" } else { scope });
+        let list = |asking: Asking| {
+            let all: Vec<Value> = tools.iter().map(|(_, tool)| print(tool, asking)).collect();
+            Printed::new("tools", &all, &frame)
+        };
+        let (tool_list, asking_list) = (list(Asking::Model), asks.then(|| list(Asking::Client)));
         let logs = tools.iter().any(|(_, tool)| tool.logs());
         let capabilities = |revision: Revision| {
             let mut all = Map::new();
@@ -217,9 +235,6 @@ impl Endpoint {
             put(&mut result, "instructions", (!words.is_empty()).then(|| json!(words)));
             (revision, result.to_string().into())
         };
-        let stateless_list = json!({
-            "resultType": "complete", "tools": printed, "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta,
-        });
         let mut discovery = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],
@@ -233,8 +248,8 @@ impl Endpoint {
             tools: tools.iter().map(|(at, tool)| (tool.name.clone(), *at)).collect(),
             locked,
             introductions: Revision::LEGACY.into_iter().map(introduce).collect(),
-            legacy_list: json!({ "tools": printed }).to_string().into(),
-            stateless_list: stateless_list.to_string().into(),
+            tool_list,
+            asking_list,
             discovery: discovery.to_string().into(),
             shelf,
             identity: format!(",\"_meta\":{meta}").into_bytes(),
@@ -276,8 +291,16 @@ impl Endpoint {
     }
 
     /// The result of `tools/list`.
-    pub(super) fn tools(&self, revision: Revision) -> &Bytes {
-        if revision.is_stateless() { &self.stateless_list } else { &self.legacy_list }
+    pub(super) fn tools(&self, revision: Revision, asking: Asking) -> &Bytes {
+        match (asking, &self.asking_list) {
+            (Asking::Client, Some(list)) => list.of(revision),
+            (Asking::Client, None) | (Asking::Model, _) => self.tool_list.of(revision),
+        }
+    }
+
+    /// Whether it makes a difference for the list of tools who asks the person.
+    pub(super) const fn asks(&self) -> bool {
+        self.asking_list.is_some()
     }
 
     /// The result of `server/discover`.
@@ -312,14 +335,18 @@ fn server_info(plan: &Plan, bridges: &[BridgeId], revision: Revision) -> Value {
 }
 
 /// A tool as clients see it.
-fn print(tool: &Tool) -> Value {
+fn print(tool: &Tool, asking: Asking) -> Value {
+    let (description, input_schema) = match (&tool.confirm, asking) {
+        (Some(confirmation), Asking::Model) => (&confirmation.description, &confirmation.input_schema),
+        (Some(_), Asking::Client) | (None, _) => (&tool.description, &tool.input_schema),
+    };
     let mut printed = Map::new();
     printed.insert("name".into(), json!(tool.name));
     if let Some(title) = &tool.title {
         printed.insert("title".into(), json!(title));
     }
-    printed.insert("description".into(), json!(tool.description));
-    printed.insert("inputSchema".into(), tool.input_schema.clone());
+    printed.insert("description".into(), json!(description));
+    printed.insert("inputSchema".into(), input_schema.clone());
     if let Some(schema) = &tool.output_schema {
         printed.insert("outputSchema".into(), schema.clone());
     }

@@ -22,6 +22,7 @@ mod printing;
 #[doc(hidden)]
 pub mod probe;
 mod prompts;
+mod recent;
 mod resources;
 mod revision;
 mod rounds;
@@ -46,8 +47,9 @@ use crate::{
 use asks::Asks;
 use cancel::InFlight;
 use hub::Hub;
-use listing::{Surface, Updates};
+use listing::{Asking, Surface, Updates};
 use live::Live;
+use rounds::States;
 use seal::Seal;
 use session::Sessions;
 
@@ -201,7 +203,7 @@ pub struct Server {
     sessions: Sessions,
     /// Marks what stateless clients bring back with their answers. Without a key of all replicas
     /// it is good for this process alone; `None` when the system has no randomness either.
-    states: Option<Seal>,
+    states: Option<States>,
     in_flight: InFlight,
     asks: Asks,
     hub: Hub,
@@ -224,7 +226,9 @@ impl Server {
         Arc::new(Self {
             live: ArcSwap::new(Live::new(generation, surface)),
             sessions: Sessions::new(session_seal(key)),
-            states: key.map_or_else(Seal::random, |key| Some(Seal::new(key.expose().as_bytes(), "state"))),
+            states: key
+                .map_or_else(Seal::random, |key| Some(Seal::new(key.expose().as_bytes(), "state")))
+                .map(States::new),
             in_flight: InFlight::default(),
             asks: Asks::default(),
             hub: Hub::default(),
@@ -257,11 +261,11 @@ impl Server {
         self.live.load().surface.endpoint(Some(name)).is_some()
     }
 
-    /// What `tools/list` answers at an endpoint, printed.
+    /// What `tools/list` answers at an endpoint, printed for clients that cannot ask the person anything.
     #[must_use]
     pub fn tools(&self, bridge: Option<&str>) -> Option<Bytes> {
         let live = self.live.load();
-        live.surface.endpoint(bridge).map(|endpoint| endpoint.tools(Revision::LATEST_LEGACY).clone())
+        live.surface.endpoint(bridge).map(|endpoint| endpoint.tools(Revision::LATEST_LEGACY, Asking::Model).clone())
     }
 
     /// Answers one POST.

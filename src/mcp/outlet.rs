@@ -41,7 +41,6 @@ pub(super) struct Outlet {
 struct Wishes {
     token: Option<Box<str>>,
     level: Option<Level>,
-    abilities: Abilities,
 }
 
 impl Outlet {
@@ -53,12 +52,7 @@ impl Outlet {
         to: Option<mpsc::Sender<Payload>>,
     ) -> Result<Self, Refusal> {
         let wishes = wishes(request)?;
-        let abilities = match (&context.session, &to) {
-            _ if revision.is_stateless() => wishes.abilities,
-            (Some(session), Some(_)) => session.abilities,
-            // Nobody could be told apart from others when the answer comes.
-            _ => Abilities::default(),
-        };
+        let abilities = abilities(context, request, revision);
         let resume = || Rounds::resume(context.server.states.as_ref(), context.principal, request);
         let rounds = revision.is_stateless().then(resume).transpose()?;
         Ok(Self {
@@ -173,7 +167,7 @@ impl Peer for Outlet {
                 return Asked::Impossible;
             }
             if let Some(rounds) = &self.rounds {
-                return rounds.answer(&question.key).map_or(Asked::Later, Asked::Answered);
+                return rounds.answer(question).map_or(Asked::Later, Asked::Answered);
             }
             self.put(question).await.map_or(Asked::Impossible, Asked::Answered)
         }
@@ -193,6 +187,16 @@ pub(super) fn channel(way: &Way<'_>) -> Option<mpsc::Sender<Payload>> {
     }
 }
 
+/// What the client of a request can be asked on the way to its result.
+pub(super) fn abilities<H>(context: &Context<'_, H>, request: &Request<'_>, revision: Revision) -> Abilities {
+    match (&context.session, context.way) {
+        _ if revision.is_stateless() => declared(request),
+        (Some(session), Way::Stream | Way::Channel(_)) => session.abilities,
+        // Nobody could be told apart from others when the answer comes, or there is no way to ask.
+        (None, _) | (Some(_), Way::Document) => Abilities::default(),
+    }
+}
+
 /// What a stateless client declared that it can be asked, in this very request.
 pub(super) fn declared(request: &Request<'_>) -> Abilities {
     let meta = request.params.meta.and_then(|meta| serde_json::from_str::<Meta<'_>>(meta.get()).ok());
@@ -209,9 +213,7 @@ fn wishes(request: &Request<'_>) -> Result<Wishes, Refusal> {
         Some(Some(level)) => Some(level),
         Some(None) => return Err(Refusal::params("io.modelcontextprotocol/logLevel is no level of RFC 5424")),
     };
-    let capabilities = meta.capabilities.and_then(|it| serde_json::from_str(it.get()).ok());
-    let abilities = capabilities.map_or_else(Abilities::default, |it: Value| Abilities::read(&it));
-    Ok(Wishes { token: token.map(Into::into), level, abilities })
+    Ok(Wishes { token: token.map(Into::into), level })
 }
 
 /// A notification, printed.

@@ -5,17 +5,13 @@
 //! besides is bounded and harmless to lose: which sessions were ended, and which log level was
 //! asked for.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use parking_lot::Mutex;
 
 use super::{
     Revision,
+    recent::Recent,
     seal::{MARK, Seal},
 };
 use crate::engine::{Abilities, Level, Principal};
@@ -28,8 +24,6 @@ const LAYOUT: u8 = 1;
 /// What stands before the mark: layout, revision, abilities, expiry, key.
 const FACTS: usize = 3 + 4 + KEY;
 const KEY: usize = 12;
-/// Ended sessions, and levels that were set, at most.
-const REMEMBERED: usize = 4096;
 /// What is logged to a client that has not said what it wants (protocol.md U-02).
 const LEVEL: Level = Level::Info;
 
@@ -65,8 +59,8 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Sessions {
     seal: Seal,
-    ended: Recent<()>,
-    levels: Recent<Level>,
+    ended: Recent<SessionKey, ()>,
+    levels: Recent<SessionKey, Level>,
 }
 
 impl Sessions {
@@ -142,42 +136,6 @@ fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Facts about the sessions that were heard of last; older ones are forgotten.
-#[derive(Debug)]
-struct Recent<V> {
-    /// Saves the lock while nothing was ever put in, as for most servers.
-    used: AtomicBool,
-    facts: Mutex<(HashMap<SessionKey, V>, VecDeque<SessionKey>)>,
-}
-
-impl<V> Default for Recent<V> {
-    fn default() -> Self {
-        Self { used: AtomicBool::new(false), facts: Mutex::default() }
-    }
-}
-
-impl<V: Copy> Recent<V> {
-    fn get(&self, key: SessionKey) -> Option<V> {
-        if !self.used.load(Ordering::Acquire) {
-            return None;
-        }
-        self.facts.lock().0.get(&key).copied()
-    }
-
-    fn put(&self, key: SessionKey, value: V) {
-        let mut facts = self.facts.lock();
-        let (known, order) = &mut *facts;
-        if known.insert(key, value).is_none() {
-            order.push_back(key);
-            if order.len() > REMEMBERED {
-                order.pop_front().map(|oldest| known.remove(&oldest));
-            }
-        }
-        drop(facts);
-        self.used.store(true, Ordering::Release);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -244,18 +202,5 @@ mod tests {
         let key = mine.find(&id, &me).unwrap().key;
         mine.end(key);
         assert!(mine.find(&id, &me).is_none());
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let sessions = sessions();
-        let first = SessionKey([0; KEY]);
-        sessions.set_level(first, Level::Debug);
-        assert_eq!(sessions.level(first), Level::Debug);
-        for _ in 0..REMEMBERED {
-            sessions.set_level(SessionKey::random().unwrap(), Level::Error);
-        }
-        assert_eq!(sessions.level(first), LEVEL);
-        assert_eq!(sessions.levels.facts.lock().0.len(), REMEMBERED);
     }
 }

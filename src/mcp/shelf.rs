@@ -27,29 +27,31 @@ pub(super) struct Shelf {
 
 /// A list as clients with and without a handshake are sent it.
 #[derive(Debug, Default)]
-struct Printed {
+pub(super) struct Printed {
     legacy: Bytes,
     stateless: Bytes,
 }
 
 impl Printed {
-    fn new(member: &str, list: &[Value], frame: &Map<String, Value>) -> Self {
+    /// Prints a list; `frame` is what the stateless form says besides.
+    pub(super) fn new(member: &str, list: &[Value], frame: &Value) -> Self {
         let legacy = json!({ member: list }).to_string().into();
         let mut whole = json!({ "resultType": "complete", member: list });
-        if let Some(whole) = whole.as_object_mut() {
+        if let (Some(whole), Some(frame)) = (whole.as_object_mut(), frame.as_object()) {
             whole.extend(frame.clone());
         }
         Self { legacy, stateless: whole.to_string().into() }
     }
 
-    const fn of(&self, revision: Revision) -> &Bytes {
+    /// The list in the words of a revision.
+    pub(super) const fn of(&self, revision: Revision) -> &Bytes {
         if revision.is_stateless() { &self.stateless } else { &self.legacy }
     }
 }
 
 impl Shelf {
     /// Prints what some bridges offer; `frame` is what every stateless list says besides.
-    pub(super) fn new(plan: &Plan, bridges: &[BridgeId], frame: &Map<String, Value>) -> Self {
+    pub(super) fn new(plan: &Plan, bridges: &[BridgeId], frame: &Value) -> Self {
         let resources = plan.resources.iter().enumerate().filter(|(_, it)| bridges.contains(&it.bridge()));
         let prompts = plan.prompts.iter().enumerate().filter(|(_, it)| bridges.contains(&it.bridge()));
         let (templates, fixed): (Vec<_>, Vec<_>) = resources.partition(|(_, resource)| resource.uri.is_template());

@@ -8,19 +8,16 @@ use super::{
     Refusal, Revision, content,
     dispatch::{Answer, Context},
     invoke::{self, Target},
-    listing::Endpoint,
-    mirror, printing,
+    listing::{Asking, Endpoint},
+    mirror, outlet, printing,
     wire::{self, Request},
 };
-use crate::engine::{self, Body, CallerHeaders, Identified, Outcome};
+use crate::engine::{self, Body, CallerHeaders, Identified, Outcome, QuestionKind};
 
-/// A list: one page, because many clients never ask for a second one (protocol.md R-10).
-pub(super) fn page(list: &Bytes, request: &Request<'_>) -> Result<Bytes, Refusal> {
-    let first_page = |cursor: &serde_json::value::RawValue| matches!(cursor.get(), "null" | "\"\"");
-    match request.params.cursor {
-        Some(cursor) if !first_page(cursor) => Err(Refusal::params("There is no page with this cursor")),
-        _ => Ok(list.clone()),
-    }
+/// The tools, as they are called by a client that can ask the person what this one can.
+pub(super) fn list<'c, H>(context: &Context<'c, H>, request: &Request<'_>, revision: Revision) -> &'c Bytes {
+    let asks = context.endpoint.asks() && outlet::abilities(context, request, revision).has(QuestionKind::Elicit);
+    context.endpoint.tools(revision, if asks { Asking::Client } else { Asking::Model })
 }
 
 /// Calls a tool.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod care;
+mod confirm;
 mod oauth;
 mod output;
 mod query;
@@ -18,6 +19,7 @@ mod uri;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
+pub use confirm::Confirmation;
 pub use oauth::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Workspace};
 pub use output::{Output, SentAs, Structured, TextForm, Zip};
 pub use query::{ColumnOverride, Effect, Extent, Query};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Admission, Bound, BridgeId, Caching, CallerPart, Item, Output, Query, QuestionKind, Reply, SourceId, rest, sql,
-    steps::Steps,
+    Admission, Bound, BridgeId, Caching, CallerPart, Confirmation, Item, Output, Query, QuestionKind, Reply, SourceId,
+    rest, sql, steps::Steps,
 };
 use crate::schema::Arguments;
 
@@ -37,6 +37,8 @@ pub struct Tool {
     pub needs: Vec<CallerPart>,
     /// Who may see and call it, and how often.
     pub admission: Admission,
+    /// What a person must agree to before it runs.
+    pub confirm: Option<Box<Confirmation>>,
     /// What the tool does.
     pub operation: Operation,
     /// How the result is shaped.
@@ -58,13 +60,14 @@ impl Tool {
     /// cannot need nothing but the result to be sent.
     #[must_use]
     pub fn speaks(&self) -> bool {
-        match &self.operation {
-            // Whoever waits for another attempt or another page is told so.
-            Operation::Rest(request) => request.care.retry.is_some() || request.care.paginate.is_some(),
-            Operation::Sql(_) => false,
-            Operation::Steps(_) => true,
-            Operation::Reply(reply) => reply.speaks(),
-        }
+        self.confirm.is_some()
+            || match &self.operation {
+                // Whoever waits for another attempt or another page is told so.
+                Operation::Rest(request) => request.care.retry.is_some() || request.care.paginate.is_some(),
+                Operation::Sql(_) => false,
+                Operation::Steps(_) => true,
+                Operation::Reply(reply) => reply.speaks(),
+            }
     }
 
     /// Whether the tool writes to the client's log.

@@ -9,7 +9,7 @@ use super::{
     CallerLines,
 };
 use crate::{
-    engine::{Call, Preview, Principal, Silent, preview},
+    engine::{Call, Preview, Principal, Silent, consent, preview},
     plan::{Plan, Tool},
     upstream::{rest, sql},
 };
@@ -17,6 +17,10 @@ use crate::{
 pub(super) fn run(plan: &Plan, tool: &Tool, (given, principal, headers): (&Value, &Principal, &CallerLines)) -> Exit {
     let arguments = given.to_string();
     let call = Call { tool, arguments: Some(&arguments), principal, headers, request: 1, peer: &Silent };
+    // Whatever keeps the sentence from being made keeps the call from being shown, too.
+    if let Ok(Some(sentence)) = consent(&call) {
+        report::tell(&format!("asks first: {sentence}"));
+    }
     match preview(plan, &call) {
         Ok(Preview::Request(request)) => report::show(&of_request(&request)),
         Ok(Preview::Statement(statement)) => report::show(&of_statement(&statement)),
