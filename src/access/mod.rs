@@ -133,7 +133,8 @@ impl Authenticator {
     /// Why nobody is known.
     pub async fn ask(&self, token: &str) -> Result<Arc<Principal>, Refused> {
         match &self.oauth {
-            Some(oauth) => oauth.find(token).await,
+            // Its future is large, and nearly every request goes without it.
+            Some(oauth) => Box::pin(oauth.find(token)).await,
             None => Err(Refused::Invalid),
         }
     }

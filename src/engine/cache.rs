@@ -219,8 +219,7 @@ impl Drop for Fetching<'_> {
 fn weight(body: &Body) -> usize {
     match body {
         Body::Text(text) => text.len(),
-        Body::Document(json) => json.len(),
-        Body::Structured(json) => json.len(),
+        Body::Document(json) | Body::Structured(json) => json.len(),
         Body::Both { text, structured } => text.len() + structured.len(),
         Body::Blocks(blocks) => blocks.iter().map(block).sum(),
         Body::Questions(_) => 0,

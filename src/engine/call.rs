@@ -106,7 +106,7 @@ async fn perform(
         Operation::Sql(query) => {
             let scope = scope(call, arguments, &[]);
             let answer = world.sql(query, &scope).await?;
-            shape::sql(query, &call.tool.output, &answer, &scope)
+            shape::sql(query, &call.tool.output, answer, &scope)
         }
         // Its future is as large as all it may do: the others do not carry it along.
         Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, arguments)).await,

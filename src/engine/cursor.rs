@@ -87,7 +87,7 @@ fn noted(outcome: Outcome, (name, value): (&str, Value), words: &str) -> Outcome
             Err(_) => Body::Document(document),
         },
         Body::Structured(document) => Body::Structured(match serde_json::from_slice::<Value>(&document) {
-            Ok(whole) => with(whole, name, value),
+            Ok(whole) => with(whole, name, value).into(),
             Err(_) => document,
         }),
         Body::Text(text) => Body::Text(match serde_json::from_str::<Value>(&text) {
@@ -100,7 +100,7 @@ fn noted(outcome: Outcome, (name, value): (&str, Value), words: &str) -> Outcome
         Body::Both { text, structured } => Body::Both {
             text: format!("{text}\n\n{words}"),
             structured: match serde_json::from_slice::<Value>(&structured) {
-                Ok(whole) => with(whole, name, value),
+                Ok(whole) => with(whole, name, value).into(),
                 Err(_) => structured,
             },
         },

@@ -27,7 +27,7 @@ pub enum Body {
     /// A JSON document of the source, which becomes the text. It has not been looked into.
     Document(Bytes),
     /// A JSON object that is the structured content, and printed the text too.
-    Structured(Vec<u8>),
+    Structured(Bytes),
     /// Content of several kinds.
     Blocks(Vec<Block>),
     /// There is no result yet: the client is to answer these first.
@@ -37,7 +37,7 @@ pub enum Body {
         /// The text.
         text: String,
         /// A JSON object.
-        structured: Vec<u8>,
+        structured: Bytes,
     },
 }
 

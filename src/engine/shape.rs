@@ -1,8 +1,9 @@
 //! Floor 6. From what a source answered to what the model reads: one shaped value feeds the
 //! text, the structured content and, through `check`, the output schema.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Write as _};
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
@@ -66,9 +67,9 @@ pub(super) fn rest_step(output: &Output, answer: &RestAnswer) -> Result<Value, C
 
 /// What a step got from a database, as a value: the list of rows, the row, the one value, or how many were
 /// affected. Null where a row or a value was wanted and none was found.
-pub(super) fn sql_step(query: &Query, output: &Output, answer: &SqlAnswer) -> Result<Value, CallError> {
-    let answer = &*blotted(output, answer)?;
-    let value = match (query.returns, rows_value(query.returns, answer)?) {
+pub(super) fn sql_step(query: &Query, output: &Output, answer: SqlAnswer) -> Result<Value, CallError> {
+    let answer = blotted(output, answer)?;
+    let value = match (query.returns, rows_value(query.returns, &answer)?) {
         (Returns::Row | Returns::Value, _) if answer.row_count == 0 => Value::Null,
         (Returns::Value, Value::Object(mut members)) => members.remove("result").unwrap_or_default(),
         (_, value) => value,
@@ -149,7 +150,7 @@ fn finish(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallSco
         let message = "The answer does not have the form that this tool promises. This is what came: ";
         return Err(CallError::new(ErrorClass::Upstream, format!("{message}{}", render::json(&value, cut))));
     }
-    let structured = || printed(&object(&value, cut));
+    let structured = || Bytes::from(printed(&object(&value, cut)));
     if output.structured == Structured::Sent && matches!(output.text, TextForm::Json) {
         return Ok(Outcome::fine(Body::Structured(structured())));
     }
@@ -225,10 +226,10 @@ fn printed(value: &Value) -> Vec<u8> {
 pub(super) fn sql(
     query: &Query,
     output: &Output,
-    answer: &SqlAnswer,
+    answer: SqlAnswer,
     scope: &CallScope<'_>,
 ) -> Result<Outcome, CallError> {
-    let answer = &*blotted(output, answer)?;
+    let answer = blotted(output, answer)?;
     if answer.row_count == 0
         && matches!(query.returns, Returns::Row | Returns::Value)
         && let Some(text) = &query.not_found
@@ -239,13 +240,13 @@ pub(super) fn sql(
     let plain =
         output.select.is_none() && output.fields.is_none() && output.zip == Zip::No && output.max_items.is_none();
     if plain && matches!(output.text, TextForm::Json) {
-        let object = sql_object(query.returns, answer);
+        let object = Bytes::from(sql_object(query.returns, answer));
         return Ok(Outcome::fine(match output.structured {
             Structured::Sent => Body::Structured(object),
-            Structured::Left => Body::Document(object.into()),
+            Structured::Left => Body::Document(object),
         }));
     }
-    let rows = rows_value(query.returns, answer)?;
+    let rows = rows_value(query.returns, &answer)?;
     let cut = answer.cut.map(|_| cut::Cut { shown: answer.row_count, of: answer.row_count + 1 });
     if plain {
         // The text has a form of its own; the structured content stays the rows.
@@ -257,71 +258,72 @@ pub(super) fn sql(
 }
 
 /// Rows without what must not be shown: paths start at their list.
-fn blotted<'a>(output: &Output, answer: &'a SqlAnswer) -> Result<Cow<'a, SqlAnswer>, CallError> {
+fn blotted(output: &Output, answer: SqlAnswer) -> Result<SqlAnswer, CallError> {
     if output.redact.is_empty() {
-        return Ok(Cow::Borrowed(answer));
+        return Ok(answer);
     }
-    let mut rows = rows_value(Returns::Rows, answer)?;
+    let mut rows = rows_value(Returns::Rows, &answer)?;
     redact(output, &mut rows)?;
-    Ok(Cow::Owned(SqlAnswer { rows: printed(&rows), ..answer.clone() }))
+    Ok(SqlAnswer { rows: printed(&rows), ..answer })
 }
 
-fn sql_text(query: &Query, output: &Output, (rows, answer): (&Value, &SqlAnswer), scope: &CallScope<'_>) -> Outcome {
+fn sql_text(query: &Query, output: &Output, (rows, answer): (&Value, SqlAnswer), scope: &CallScope<'_>) -> Outcome {
     let inner = CallScope { result: Known::Sql { rows }, ..*scope };
     let cut = answer.cut.map(|_| cut::Cut { shown: answer.row_count, of: answer.row_count + 1 });
     let text = text(output, rows, cut, &inner);
     Outcome::fine(match output.structured {
-        Structured::Sent => Body::Both { text, structured: sql_object(query.returns, answer) },
+        Structured::Sent => Body::Both { text, structured: sql_object(query.returns, answer).into() },
         Structured::Left => Body::Text(text),
     })
 }
 
 /// The structured content of a SQL tool, from rows that are JSON text already.
-fn sql_object(returns: Returns, answer: &SqlAnswer) -> Vec<u8> {
-    let mut out = Vec::with_capacity(answer.rows.len() + 256);
+fn sql_object(returns: Returns, answer: SqlAnswer) -> Vec<u8> {
     match returns {
-        Returns::Rows => {
-            let hint = match (answer.cells_cut, answer.cut) {
-                (false, None) => None,
-                (false, Some(_)) => Some("There are more rows. Narrow the request by its arguments to see others."),
-                (true, None) => Some("The row is too large: what ends with … (cut) is not whole."),
-                (true, Some(_)) => Some(
-                    "The row is too large: what ends with … (cut) is not whole. There are more rows. \
-                     Narrow the request by its arguments to see others.",
-                ),
-            };
-            out.extend_from_slice(b"{\"rows\":");
-            out.extend_from_slice(&answer.rows);
-            out.extend_from_slice(
-                format!(",\"row_count\":{},\"truncated\":{}", answer.row_count, hint.is_some()).as_bytes(),
-            );
-            if let Some(hint) = hint {
-                out.extend_from_slice(format!(",\"hint\":\"{hint}\"").as_bytes());
-            }
-            if let Some(affected) = answer.affected {
-                out.extend_from_slice(format!(",\"affected\":{affected}").as_bytes());
-            }
-            out.push(b'}');
-        }
-        Returns::Row => match first_row(&answer.rows) {
-            Some(row) => out.extend_from_slice(row.get().as_bytes()),
-            None => out.extend_from_slice(b"{}"),
-        },
+        Returns::Rows => sql_rows(answer),
+        Returns::Row | Returns::Value | Returns::Affected => sql_member(returns, &answer),
+    }
+}
+
+/// All rows, with what is to be said of them. The text of the rows becomes a part of the object
+/// where it is, because it may be long.
+fn sql_rows(answer: SqlAnswer) -> Vec<u8> {
+    let hint = match (answer.cells_cut, answer.cut) {
+        (false, None) => None,
+        (false, Some(_)) => Some("There are more rows. Narrow the request by its arguments to see others."),
+        (true, None) => Some("The row is too large: what ends with … (cut) is not whole."),
+        (true, Some(_)) => Some(
+            "The row is too large: what ends with … (cut) is not whole. There are more rows. \
+             Narrow the request by its arguments to see others.",
+        ),
+    };
+    let mut out = answer.rows;
+    out.splice(..0, *b"{\"rows\":");
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, ",\"row_count\":{},\"truncated\":{}", answer.row_count, hint.is_some());
+    if let Some(hint) = hint {
+        let _ = write!(out, ",\"hint\":\"{hint}\"");
+    }
+    if let Some(affected) = answer.affected {
+        let _ = write!(out, ",\"affected\":{affected}");
+    }
+    out.push(b'}');
+    out
+}
+
+/// One row, one value or what became of a write.
+fn sql_member(returns: Returns, answer: &SqlAnswer) -> Vec<u8> {
+    match returns {
+        Returns::Rows | Returns::Row => first_row(&answer.rows).map_or("{}", RawValue::get).into(),
         Returns::Value => {
-            out.extend_from_slice(b"{\"result\":");
             let value = first_row(&answer.rows).and_then(first_member);
-            out.extend_from_slice(value.as_deref().map_or("null", RawValue::get).as_bytes());
-            out.push(b'}');
+            format!("{{\"result\":{}}}", value.as_deref().map_or("null", RawValue::get)).into()
         }
         Returns::Affected => {
-            out.extend_from_slice(format!("{{\"affected\":{}", answer.affected.unwrap_or(0)).as_bytes());
-            if let Some(id) = answer.last_insert_id {
-                out.extend_from_slice(format!(",\"last_insert_id\":{id}").as_bytes());
-            }
-            out.push(b'}');
+            let id = answer.last_insert_id.map_or_else(String::new, |id| format!(",\"last_insert_id\":{id}"));
+            format!("{{\"affected\":{}{id}}}", answer.affected.unwrap_or(0)).into()
         }
     }
-    out
 }
 
 fn first_row(rows: &[u8]) -> Option<&RawValue> {
@@ -342,7 +344,7 @@ fn rows_value(returns: Returns, answer: &SqlAnswer) -> Result<Value, CallError> 
     match returns {
         Returns::Rows => serde_json::from_slice(&answer.rows).map_err(internal),
         Returns::Row | Returns::Value | Returns::Affected => {
-            serde_json::from_slice(&sql_object(returns, answer)).map_err(internal)
+            serde_json::from_slice(&sql_member(returns, answer)).map_err(internal)
         }
     }
 }

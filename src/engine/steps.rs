@@ -168,7 +168,7 @@ impl Running<'_> {
                     let text = text.render(&scope).map_err(|error| shape::template_failed(&error))?;
                     return Err(CallError::new(ErrorClass::Upstream, text));
                 }
-                shape::sql_step(query, &step.output, &answer)
+                shape::sql_step(query, &step.output, answer)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Floor 7. Content blocks in the words of a revision: what an older client does not know comes
 //! to it as text, because it would refuse the whole result (protocol.md T-14).
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Revision, printing};
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Writes what a call said between the brackets of `content`, and returns the structured content.
-pub(super) fn print<'o>(body: &'o Body, revision: Revision, out: &mut Vec<u8>) -> Option<&'o [u8]> {
+pub(super) fn print<'o>(body: &'o Body, revision: Revision, out: &mut Vec<u8>) -> Option<&'o Bytes> {
     if let Body::Blocks(all) = body {
         blocks(all, revision, out);
         return None;
@@ -18,8 +19,7 @@ pub(super) fn print<'o>(body: &'o Body, revision: Revision, out: &mut Vec<u8>) -
     out.extend_from_slice(b"{\"type\":\"text\",\"text\":");
     match body {
         Body::Text(text) | Body::Both { text, .. } => printing::string(text, out),
-        Body::Document(json) => printing::document(json, out),
-        Body::Structured(json) => printing::document(json, out),
+        Body::Document(json) | Body::Structured(json) => printing::document(json, out),
         Body::Blocks(_) => {}
         Body::Questions(_) => {
             printing::string(
@@ -35,13 +35,11 @@ pub(super) fn print<'o>(body: &'o Body, revision: Revision, out: &mut Vec<u8>) -
     }
 }
 
-/// Bytes that a body takes on the wire, roughly.
+/// Bytes of the content on the wire, roughly; those of the structured content are not copied.
 pub(super) fn size(body: &Body) -> usize {
     match body {
-        Body::Text(text) => text.len(),
-        Body::Document(json) => json.len(),
-        Body::Structured(json) => json.len() * 2,
-        Body::Both { text, structured } => text.len() + structured.len(),
+        Body::Text(text) | Body::Both { text, .. } => text.len(),
+        Body::Document(json) | Body::Structured(json) => json.len(),
         Body::Blocks(blocks) => blocks.iter().map(block_size).sum(),
         Body::Questions(_) => 0,
     }

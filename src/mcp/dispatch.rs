@@ -138,7 +138,7 @@ where
             }
         },
         Body::Many(_) if is_stranger => Refusal::no_session().reply(),
-        Body::Many(items) => batch(&context, &items, protocol.version.map(trimmed)).await,
+        Body::Many(items) => Box::pin(batch(&context, &items, protocol.version.map(trimmed))).await,
     }
 }
 
@@ -203,16 +203,19 @@ where
     let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
     let result = match (&*request.method, era) {
         ("tools/call", _) => return tools::call(context, request, revision).await,
-        ("subscriptions/listen", Era::Stateless(_)) => return listen::subscribe(context, request, revision).await,
+        // The futures of what is rare are boxed, or every call would carry their room along.
+        ("subscriptions/listen", Era::Stateless(_)) => {
+            return Box::pin(listen::subscribe(context, request, revision)).await;
+        }
         ("tools/list", _) => first_page(tools::list(context, request, revision), request)?,
         (method, _) if method.starts_with("resources/") && context.endpoint.shelf().has_resources() => {
-            return about_resources(context, request, era).await;
+            return Box::pin(about_resources(context, request, era)).await;
         }
         ("prompts/list", _) if context.endpoint.shelf().has_prompts() => {
             first_page(context.endpoint.shelf().prompt_list(revision), request)?
         }
         ("prompts/get", _) if context.endpoint.shelf().has_prompts() => {
-            return prompts::get(context, request, revision).await;
+            return Box::pin(prompts::get(context, request, revision)).await;
         }
         ("completion/complete", _) if context.endpoint.shelf().completes() => {
             return prompts::complete(context, request, revision).map(Answer::Message);

@@ -56,26 +56,8 @@ where
     let tool = target.of(context.live.generation.plan());
     if let Some(tool) = tool.filter(|tool| tool.speaks()) {
         demand(tool.demands(), request, revision)?;
-        let (live, endpoint) = (Arc::clone(context.live), Arc::clone(context.endpoint));
-        let (principal, headers) = (Arc::clone(context.principal), context.headers.clone());
-        let (id, number) = (request.id.to_owned(), context.request);
-        let arguments = arguments.map(Cow::into_owned);
-        let relayed = Arc::new(Mutex::new(None));
-        let note = Arc::clone(&relayed);
-        let work = |outlet: Outlet| async move {
-            let invocation = Invocation { principal: &principal, headers: &headers, request: number, peer: &outlet };
-            let outcome = invocation.run(&live.generation, target, arguments.as_deref()).await;
-            *note.lock() = refusal(&outcome);
-            match (&outcome.body, outlet.rounds()) {
-                (Body::Questions(open), Some(rounds)) => rounds.input_required(&id, open, endpoint.identity()).into(),
-                _ => print(&id, &outcome, &endpoint),
-            }
-        };
-        let answer = converse(context, request, revision, work).await?;
-        // Once a stream has begun, only its last message can tell.
-        let whole = matches!(answer, Answer::Message(_)) && context.way.has_status();
-        let refusal = relayed.lock().take();
-        return refusal.filter(|_| whole).map_or(Ok(answer), Err);
+        // Boxed, or the calls of all other tools would carry its room along.
+        return Box::pin(speak(context, request, revision, (target, arguments), print)).await;
     }
     let Context { principal, headers, request: number, .. } = *context;
     let invocation = Invocation { principal, headers, request: number, peer: &engine::Silent };
@@ -92,6 +74,40 @@ where
         Some(refusal) => Err(refusal),
         None => Ok(Answer::Message(print(request.id, &outcome, context.endpoint))),
     }
+}
+
+/// Runs a call of a tool that may tell or ask its client something first.
+async fn speak<H, P>(
+    context: &Context<'_, H>,
+    request: &Request<'_>,
+    revision: Revision,
+    (target, arguments): (Target, Option<Cow<'_, str>>),
+    print: P,
+) -> Result<Answer, Refusal>
+where
+    H: CallerHeaders + Clone + Send + Sync + 'static,
+    P: FnOnce(&str, &Outcome, &Endpoint) -> Payload + Send + 'static,
+{
+    let (live, endpoint) = (Arc::clone(context.live), Arc::clone(context.endpoint));
+    let (principal, headers) = (Arc::clone(context.principal), context.headers.clone());
+    let (id, number) = (request.id.to_owned(), context.request);
+    let arguments = arguments.map(Cow::into_owned);
+    let relayed = Arc::new(Mutex::new(None));
+    let note = Arc::clone(&relayed);
+    let work = |outlet: Outlet| async move {
+        let invocation = Invocation { principal: &principal, headers: &headers, request: number, peer: &outlet };
+        let outcome = invocation.run(&live.generation, target, arguments.as_deref()).await;
+        *note.lock() = refusal(&outcome);
+        match (&outcome.body, outlet.rounds()) {
+            (Body::Questions(open), Some(rounds)) => rounds.input_required(&id, open, endpoint.identity()).into(),
+            _ => print(&id, &outcome, &endpoint),
+        }
+    };
+    let answer = converse(context, request, revision, work).await?;
+    // Once a stream has begun, only its last message can tell.
+    let whole = matches!(answer, Answer::Message(_)) && context.way.has_status();
+    let refusal = relayed.lock().take();
+    refusal.filter(|_| whole).map_or(Ok(answer), Err)
 }
 
 /// The refusal of the whole request that a failure stands for: a source did not take the caller's own

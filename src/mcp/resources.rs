@@ -95,8 +95,7 @@ fn contents(outcome: &Outcome, resource: &Resource, uri: &str) -> Vec<Value> {
     };
     match &outcome.body {
         Body::Text(words) | Body::Both { text: words, .. } => vec![text(words.clone(), kind)],
-        Body::Document(json) => vec![text(String::from_utf8_lossy(json).into_owned(), kind)],
-        Body::Structured(json) => vec![text(String::from_utf8_lossy(json).into_owned(), kind)],
+        Body::Document(json) | Body::Structured(json) => vec![text(String::from_utf8_lossy(json).into_owned(), kind)],
         Body::Questions(_) => Vec::new(),
         Body::Blocks(blocks) => blocks
             .iter()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::{
-    Refusal, Revision, content,
+    Payload, Refusal, Revision, content,
     dispatch::{Answer, Context},
     invoke::{self, Target},
     listing::{Asking, Endpoint},
@@ -13,6 +13,9 @@ use super::{
     wire::{self, Request},
 };
 use crate::engine::{self, Body, CallerHeaders, Identified, Outcome, QuestionKind};
+
+/// Bytes of a structured content from which on a part of its own costs less than a copy.
+const WORTH_SHARING: usize = 4 << 10;
 
 /// The tools, as they are called by a client that can ask the person what this one can.
 pub(super) fn list<'c, H>(context: &Context<'c, H>, request: &Request<'_>, revision: Revision) -> &'c Bytes {
@@ -40,7 +43,7 @@ where
     let Some(index) = context.endpoint.tool(&name) else {
         if context.live.surface.had(&name) {
             let gone = print(request.id, &gone(context.endpoint, &name), revision, context.endpoint);
-            return Ok(Answer::Message(gone.into()));
+            return Ok(Answer::Message(gone));
         }
         return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
@@ -49,7 +52,7 @@ where
     if let Some(tool) = tool.filter(|_| revision.is_stateless() && context.way.has_status()) {
         mirror::check(&tool.mirrors, context.headers, arguments)?;
     }
-    let print = move |id: &str, outcome: &Outcome, endpoint: &Endpoint| print(id, outcome, revision, endpoint).into();
+    let print = move |id: &str, outcome: &Outcome, endpoint: &Endpoint| print(id, outcome, revision, endpoint);
     invoke::run(context, request, revision, (Target::Tool(index), arguments.map(Cow::Borrowed)), print).await
 }
 
@@ -82,26 +85,35 @@ fn unknown(endpoint: &Endpoint, name: &str) -> Refusal {
 }
 
 /// The result of a call, in the words of the revision.
-fn print(id: &str, outcome: &Outcome, revision: Revision, endpoint: &Endpoint) -> Vec<u8> {
+fn print(id: &str, outcome: &Outcome, revision: Revision, endpoint: &Endpoint) -> Payload {
     let size = content::size(&outcome.body);
-    let mut out = printing::begin(id, size + size / 4 + 256);
-    out.push(b'{');
+    let mut head = printing::begin(id, size + size / 4 + 256);
+    head.push(b'{');
     if revision.is_stateless() {
-        out.extend_from_slice(b"\"resultType\":\"complete\",");
+        head.extend_from_slice(b"\"resultType\":\"complete\",");
     }
-    out.extend_from_slice(b"\"content\":[");
-    let structured = content::print(&outcome.body, revision, &mut out);
-    out.push(b']');
-    if let Some(structured) = structured {
-        out.extend_from_slice(b",\"structuredContent\":");
-        out.extend_from_slice(structured);
+    head.extend_from_slice(b"\"content\":[");
+    let structured = content::print(&outcome.body, revision, &mut head).cloned();
+    head.push(b']');
+    if structured.is_some() {
+        head.extend_from_slice(b",\"structuredContent\":");
     }
+    let mut tail = Vec::new();
     if outcome.failure.is_some() || matches!(outcome.body, Body::Questions(_)) {
-        out.extend_from_slice(b",\"isError\":true");
+        tail.extend_from_slice(b",\"isError\":true");
     }
     if revision.is_stateless() {
-        out.extend_from_slice(endpoint.identity());
+        tail.extend_from_slice(endpoint.identity());
     }
-    out.extend_from_slice(b"}}");
-    out
+    tail.extend_from_slice(b"}}");
+    match structured {
+        Some(structured) if structured.len() >= WORTH_SHARING => {
+            Payload { head: head.into(), shared: structured, tail: tail.into() }
+        }
+        structured => {
+            head.extend_from_slice(structured.as_deref().unwrap_or_default());
+            head.extend_from_slice(&tail);
+            head.into()
+        }
+    }
 }

@@ -175,7 +175,8 @@ impl App {
     }
 
     /// The paths that nearly every request takes go round the router, which costs more than all
-    /// else that is done here, and wants paths to be text.
+    /// else that is done here, and wants paths to be text. The futures of the others are boxed, or
+    /// every request would carry their room along.
     async fn route(&self, head: request::Parts, body: &mut Body) -> Response<Body> {
         // Shared, not copied.
         let uri = head.uri.clone();
@@ -187,16 +188,16 @@ impl App {
             return endpoint(&self.shared, Some(&bridge), head, body).await;
         }
         if path == "/sse" {
-            return either(&self.shared, None, head, body).await;
+            return Box::pin(either(&self.shared, None, head, body)).await;
         }
         if let Some(bridge) = path.strip_prefix("/sse/").and_then(named) {
-            return either(&self.shared, Some(&bridge), head, body).await;
+            return Box::pin(either(&self.shared, Some(&bridge), head, body)).await;
         }
         if path == channels::MESSAGES && head.method == Method::POST {
-            return channels::post(&self.shared, head, body).await;
+            return Box::pin(channels::post(&self.shared, head, body)).await;
         }
         // A router that has its state never fails.
-        match self.router.clone().oneshot(Request::from_parts(head, Body::empty())).await {
+        match Box::pin(self.router.clone().oneshot(Request::from_parts(head, Body::empty()))).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -275,7 +276,8 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     if more > 0
         && let Err(turned) = shared.callers.load().count(&principal, &head, more)
     {
-        return refusals::turned(turned, &shared.callers.load_full().challenges, &head, &mut Body::empty()).await;
+        let callers = shared.callers.load_full();
+        return Box::pin(refusals::turned(turned, &callers.challenges, &head, &mut Body::empty())).await;
     }
     let id = shared.number();
     let uri = head.uri;
@@ -380,7 +382,10 @@ pub(super) async fn admit(
     let callers = shared.callers.load_full();
     match callers.admit(head).await {
         Ok(principal) => Ok(principal),
-        Err(turned) => Err(Box::new(refusals::turned(turned, &callers.challenges, head, body).await)),
+        Err(turned) => {
+            let response = Box::pin(refusals::turned(turned, &callers.challenges, head, body)).await;
+            Err(Box::new(response))
+        }
     }
 }
 

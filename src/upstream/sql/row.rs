@@ -176,10 +176,17 @@ impl From<Fault> for Stop {
 }
 
 impl JsonRows {
-    pub(super) fn new(limits: Limits) -> Self {
-        let mut text = Vec::with_capacity(limits.max_bytes.min(256));
+    /// Rows that will be about as long as those of the last time.
+    pub(super) fn new(bytes: usize, limits: Limits) -> Self {
+        // The rest is for what those who shape the rows write around them.
+        let mut text = Vec::with_capacity(limits.max_bytes.min(bytes + bytes / 8 + 256));
         text.push(b'[');
         Self { text, count: 0, limits, cut: None, cells: Cells::Whole }
+    }
+
+    /// Bytes of the text so far.
+    pub(super) const fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// Adds a row; the first one with its texts cut if it is too large. A break says that a limit is

@@ -77,6 +77,8 @@ pub(super) struct Known {
     pub(super) verb: Verb,
     /// Of the rows it gave last.
     pub(super) layout: Option<Arc<Layout>>,
+    /// Bytes of them.
+    pub(super) bytes: usize,
     pub(super) pace: Pace,
 }
 
@@ -149,6 +151,7 @@ impl Connection {
         self.known.entry(Arc::clone(sql)).or_insert_with(|| Known {
             verb: Verb::of(sql),
             layout: None,
+            bytes: 0,
             pace: Pace::default(),
         })
     }

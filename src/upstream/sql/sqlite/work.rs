@@ -95,7 +95,7 @@ impl Connection {
         if !known.verb.is_permitted(work.access) {
             return Err(Failure::NotPermitted(work.access));
         }
-        let mut remembered = known.layout.clone();
+        let (mut remembered, expected) = (known.layout.clone(), known.bytes);
         self.gate.serve(work.access.into());
         let mut statement = self.sqlite.prepare_cached(&work.sql)?;
         if work.access == Access::Read && !statement.readonly() {
@@ -109,7 +109,7 @@ impl Connection {
             Returns::Affected => (None, 0),
         };
         let is_single = work.access == Access::Read && matches!(work.returns, Returns::Row | Returns::Value);
-        let mut written = JsonRows::new(Limits { max_rows, ..work.limits });
+        let mut written = JsonRows::new(expected, Limits { max_rows, ..work.limits });
         let mut current: Option<Arc<Layout>> = None;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
@@ -125,7 +125,8 @@ impl Connection {
         drop(statement);
         self.steps = u32::try_from(steps).unwrap_or(u32::MAX);
         if let Some(current) = current {
-            self.recall(&work.sql).layout = Some(current);
+            let known = self.recall(&work.sql);
+            (known.layout, known.bytes) = (Some(current), written.bytes());
         }
         Ok(written)
     }
