@@ -31,6 +31,13 @@ resources:
     description: One thing.
     params: { id: { type: integer, description: Which., complete: ["1", "2", "10"] } }
     sql: { query: "SELECT id, name FROM goods WHERE id = :id", returns: row }
+  shelf:
+    uri: shop://shelves/{kind}/{full}
+    description: A shelf.
+    params:
+      kind: { type: string, enum: [high, low], description: Which kind. }
+      full: { type: boolean, description: Whether it is full. }
+    reply: { text: "{{kind}} {{full}}" }
   item:
     uri: shop://items/{id}/data
     description: One item of the catalogue.
@@ -150,10 +157,14 @@ async fn subscriptions_are_for_resources_that_offer_them() {
     for method in ["resources/subscribe", "resources/unsubscribe"] {
         let answered = legacy(&served, method, json!({ "uri": "shop://policy" })).await.json();
         assert_eq!(answered["result"], json!({}));
-        for (uri, code) in [("shop://seal", -32602), ("shop://nothing", -32002)] {
-            assert_eq!(legacy(&served, method, json!({ "uri": uri })).await.json()["error"]["code"], code, "{uri}");
-        }
         assert_eq!(stateless(&served, method, json!({ "uri": "shop://policy" })).await.status, 404);
+    }
+    for (uri, code) in [("shop://seal", -32602), ("shop://nothing", -32002)] {
+        let refused = legacy(&served, "resources/subscribe", json!({ "uri": uri })).await.json();
+        assert_eq!(refused["error"]["code"], code, "{uri}");
+        // What may be gone by now can be taken back all the same.
+        let answered = legacy(&served, "resources/unsubscribe", json!({ "uri": uri })).await.json();
+        assert_eq!(answered["result"], json!({}), "{uri}");
     }
 }
 
@@ -163,6 +174,13 @@ async fn values_of_an_address_are_offered_by_their_beginning() {
     let ask = |uri: &str, name: &str, value: &str| json!({ "ref": { "type": "ref/resource", "uri": uri }, "argument": { "name": name, "value": value } });
     let found = legacy(&served, "completion/complete", ask("shop://goods/{id}", "id", "1")).await.json();
     assert_eq!(found["result"]["completion"], json!({ "values": ["1", "10"], "total": 2, "hasMore": false }));
+    for (name, typed, values) in
+        [("kind", "", json!(["high", "low"])), ("kind", "LO", json!(["low"])), ("full", "t", json!(["true"]))]
+    {
+        let params = ask("shop://shelves/{kind}/{full}", name, typed);
+        let found = legacy(&served, "completion/complete", params).await.json();
+        assert_eq!(found["result"]["completion"]["values"], values, "{name} {typed}");
+    }
     for params in
         [ask("shop://goods", "id", "1"), ask("shop://none/{id}", "id", "1"), ask("shop://goods/{id}", "no", "1")]
     {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, EmbeddedResource, Inquiry, Media, Param, ResourceLink, Roots, Sample};
+use super::{Ask, EmbeddedResource, Fitting, Inquiry, Media, Param, ResourceLink, Roots, Sample};
 
 /// A prompt that a person can pick.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,6 +17,12 @@ pub struct Prompt {
     /// The blanks in the messages. Clients send text; other types are read from it.
     #[serde(default)]
     pub params: IndexMap<String, Param>,
+    /// The scopes a caller needs to see and pick it.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What parts of the caller's identity must be for it to see and pick it, as for a tool.
+    #[serde(default)]
+    pub require: IndexMap<String, Fitting>,
     /// The messages, in order.
     pub messages: Vec<PromptMessage>,
 }

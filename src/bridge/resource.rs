@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Output, Param, Reply, RestOperation, SqlOperation};
+use super::{Fitting, Output, Param, Reply, RestOperation, SqlOperation};
 
 /// Something a client can read by its address. It only reads: a statement with `mode: write` and a
 /// request that changes something belong to a tool.
@@ -32,7 +32,13 @@ pub struct Resource {
     pub sql: Option<SqlOperation>,
     /// How the content is shaped.
     pub output: Option<Output>,
-    /// Whether clients may ask to be told of changes of this resource. They may, and what they are told for now is that
-    /// the list of resources has changed, when the files have. Default: false.
+    /// The scopes a caller needs to see and read it.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What parts of the caller's identity must be for it to see and read it, as for a tool.
+    #[serde(default)]
+    pub require: IndexMap<String, Fitting>,
+    /// Whether clients may ask to be told when this resource changes: when a changed file of the bridge gives it another
+    /// definition. What a source holds is not looked at for that. Default: false.
     pub subscribe: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! Floor 4. Who may see and call a tool: scopes that exist, and parts of the caller that there are.
+//! Floor 4. Who may see and use a tool, a resource or a prompt: scopes that exist, and parts of the caller that there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,29 +6,34 @@ use indexmap::IndexMap;
 
 use super::{Document, context::Context, templates::spelled};
 use crate::{
-    bridge::{Rate as WrittenRate, Scope as WrittenScope, Tool as Written},
+    bridge::{Fitting, Rate as WrittenRate, Scope as WrittenScope},
     diag::{Code, Diagnostic, closest},
     plan::{Admission, CallerPart, Plan, Rate, Requirement},
     yaml::Pointer,
 };
 
-/// Builds what a tool asks of its callers.
-pub(super) fn build(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Admission {
-    for (index, scope) in written.scopes.iter().enumerate() {
+/// Builds what a tool, a resource or a prompt asks of its callers.
+pub(super) fn build(
+    scopes: &[String],
+    require: &IndexMap<String, Fitting>,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) -> Admission {
+    for (index, scope) in scopes.iter().enumerate() {
         scope_name(scope, &at.at("scopes").at(index), context);
     }
-    let mut require = Vec::new();
-    for (name, fitting) in &written.require {
+    let mut held = Vec::new();
+    for (name, fitting) in require {
         let at = at.at("require").at(name);
         if fitting.values().is_empty() {
-            context.fault(Code::Admission, &at, "nothing fits, so nobody could call the tool");
+            context.fault(Code::Admission, &at, "nothing fits, so there would be nobody to use it");
         }
         match CallerPart::parse(name) {
-            Some(part) => require.push(Requirement { part, any_of: fitting.values().to_vec() }),
+            Some(part) => held.push(Requirement { part, any_of: fitting.values().to_vec() }),
             None => unknown_part(name, &at, context),
         }
     }
-    Admission { scopes: written.scopes.clone(), require, rate: written.rate_limit.map(rate) }
+    Admission { scopes: scopes.to_vec(), require: held, rate: None }
 }
 
 /// A rate as it is executed.
@@ -103,17 +108,27 @@ pub(super) fn hold_against(plan: &Plan, document: &Document, context: &mut Conte
     let prefix = document.file.prefix.as_deref().unwrap_or_default();
     for (name, tool) in &document.file.tools {
         let at = Pointer::root().at("tools").at(name);
-        for (index, scope) in tool.scopes.iter().enumerate() {
-            let at = at.at("scopes").at(index);
-            if !plan.server.scopes.contains_key(scope) && !context.is_faulty(&at) {
-                undeclared(scope, plan.server.scopes.keys(), &at, context);
-            }
-        }
+        are_declared(&tool.scopes, plan, &at, context);
         let built = plan.tools.iter().find(|built| built.name.strip_prefix(prefix) == Some(name.as_str()));
         if tool.scopes.is_empty() && built.is_some_and(crate::plan::Tool::writes) {
             let message = format!("`{name}` changes something, and every caller may call it");
             let advice = Diagnostic::warning(Code::WriteWithoutScope, context.key(&at), message);
             context.push(advice.help("name the scopes it needs: `scopes: [\u{2026}]`"));
+        }
+    }
+    for (name, resource) in &document.file.resources {
+        are_declared(&resource.scopes, plan, &Pointer::root().at("resources").at(name), context);
+    }
+    for (name, prompt) in &document.file.prompts {
+        are_declared(&prompt.scopes, plan, &Pointer::root().at("prompts").at(name), context);
+    }
+}
+
+fn are_declared(scopes: &[String], plan: &Plan, at: &Pointer, context: &mut Context<'_>) {
+    for (index, scope) in scopes.iter().enumerate() {
+        let at = at.at("scopes").at(index);
+        if !plan.server.scopes.contains_key(scope) && !context.is_faulty(&at) {
+            undeclared(scope, plan.server.scopes.keys(), &at, context);
         }
     }
 }

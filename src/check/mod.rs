@@ -14,6 +14,7 @@ mod connected;
 mod context;
 mod credentials;
 mod data;
+mod edition;
 mod graphql;
 mod inserted;
 mod live;
@@ -44,7 +45,7 @@ use serde::Deserialize;
 use crate::{
     bridge,
     diag::{Code, Diagnostic, Diagnostics},
-    plan::{BridgeId, Plan},
+    plan::{self, BridgeId, Plan},
     secret::Vault,
     text::FileSet,
     yaml::{self, Variables},
@@ -70,6 +71,8 @@ pub struct Checked {
 pub(crate) struct Document {
     node: yaml::Node,
     file: bridge::File,
+    /// The resources as they are written, with the values of variables.
+    resources: Option<serde_json::Value>,
 }
 
 /// Checks every file of the set.
@@ -86,8 +89,9 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         let (value, faults) = structure::walk(&node, files, &schema);
         diagnostics.append(faults);
         let Some(value) = value else { continue };
+        let resources = value.get("resources").cloned();
         match bridge::File::deserialize(value) {
-            Ok(file) => documents.push(Document { node, file }),
+            Ok(file) => documents.push(Document { node, file, resources }),
             Err(error) => diagnostics.push(Diagnostic::error(Code::WrongType, node.span, error.to_string())),
         }
     }
@@ -132,7 +136,10 @@ fn build(
         plan.tools.extend(tool::build(name, tool, &sources, context));
     }
     for (name, written) in &file.resources {
-        plan.resources.extend(resource::build(name, written, &sources, &mut taken.0, context));
+        let Some(resource) = resource::build(name, written, &sources, &mut taken.0, context) else { continue };
+        let definition = document.resources.as_ref().and_then(|all| all.get(name));
+        let edition = edition::of(definition, &resource, &plan.sources);
+        plan.resources.push(plan::Resource { edition, ..resource });
     }
     for (name, written) in &file.prompts {
         plan.prompts.extend(prompt::build(name, written, &sources, &mut taken.1, context));

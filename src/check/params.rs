@@ -250,23 +250,9 @@ fn defaults_fit(params: &Params, locate: &dyn Fn(&str) -> Pointer, context: &mut
     }
 }
 
-/// Whether a header is to repeat a part of the arguments: a promise that must be enforced.
-fn mirrors(schema: &Value) -> bool {
-    match schema {
-        Value::Object(members) => members.contains_key("x-mcp-header") || members.values().any(mirrors),
-        Value::Array(items) => items.iter().any(mirrors),
-        _ => false,
-    }
-}
-
 fn from_schema(schema: &Map<String, Value>, at: &Pointer, context: &mut Context<'_>) -> Params {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         context.fault(Code::ParamSchema, &at.at("type"), "the root of an input schema is `type: object`");
-    }
-    if mirrors(&Value::Object(schema.clone())) {
-        let message = "`x-mcp-header` is not supported yet";
-        let fault = Diagnostic::error(Code::NotYet, context.key(at), message);
-        context.push(fault.help("declare the arguments under `params`, with `mirror_header`"));
     }
     let required: Vec<_> = schema.get("required").and_then(Value::as_array).into_iter().flatten().collect();
     let properties = schema.get("properties").and_then(Value::as_object);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    complete,
+    admission, complete,
     context::Context,
     output,
     params::Params,
@@ -38,6 +38,7 @@ pub(super) fn build(
     name_is_usable(&full, &at, names, context);
     resource::advise_on_words("prompt", name, written.description.as_deref(), &at, context);
     let params = resource::of(&written.params, &at, context);
+    let admission = admission::build(&written.scopes, &written.require, &at, context);
     rest::refuse_sql_params("a prompt", &params, context);
     let mut builder = Builder::new(&params, Whose::Anybodys);
     let mut items = Vec::new();
@@ -77,7 +78,7 @@ pub(super) fn build(
         title: written.title.as_deref(),
         description: written.description.as_deref(),
     };
-    let tool = resource::tool(&about, sources, params, Work { operation, output, needs, timeout: TIMEOUT })?;
+    let tool = resource::tool(&about, sources, params, Work { operation, output, needs, timeout: TIMEOUT, admission })?;
     whole.then_some(Prompt { name: full, arguments, roles, tool, completions })
 }
 

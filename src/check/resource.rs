@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use url::Url;
 
 use super::{
-    complete,
+    admission, complete,
     context::Context,
     data, mirror, output,
     params::{self, Params, Presence},
@@ -44,6 +44,7 @@ pub(super) fn build(
     let at = Pointer::root().at("resources").at(name);
     advise_on_words("resource", name, written.description.as_deref(), &at, context);
     let params = of(&written.params, &at, context);
+    let admission = admission::build(&written.scopes, &written.require, &at, context);
     let uri = address(&written.uri, &params, &at, addresses, context);
     if let Some(mime_type) = &written.mime_type {
         data::mime_type(mime_type, &at.at("mime_type"), context);
@@ -60,9 +61,9 @@ pub(super) fn build(
         title: written.title.as_deref(),
         description: written.description.as_deref(),
     };
-    let tool = tool(&about, sources, params, Work { operation, output, needs, timeout })?;
+    let tool = tool(&about, sources, params, Work { operation, output, needs, timeout, admission })?;
     let watch = if written.subscribe == Some(true) { Watch::Offered } else { Watch::Off };
-    Some(Resource { name: name.to_owned(), uri: uri?, mime_type, watch, tool, completions })
+    Some(Resource { name: name.to_owned(), uri: uri?, mime_type, watch, tool, completions, edition: [0; 32] })
 }
 
 /// The words that clients are shown.
@@ -79,6 +80,8 @@ pub(super) struct Work {
     pub(super) output: Output,
     pub(super) needs: Vec<CallerPart>,
     pub(super) timeout: Duration,
+    /// Who may see it and read it.
+    pub(super) admission: Admission,
 }
 
 /// A tool that only its own method calls.
@@ -95,7 +98,7 @@ pub(super) fn tool(about: &About<'_>, sources: &Sources, params: Params, work: W
         bound: params.bound,
         mirrors: Vec::new(),
         needs: work.needs,
-        admission: Admission::default(),
+        admission: work.admission,
         confirm: None,
         operation: work.operation,
         output: work.output,

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     bridge::{self, Annotations as WrittenAnnotations, Tool as Written},
     diag::{Code, Diagnostic},
-    plan::{self, Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access, steps::Call},
+    plan::{
+        self, Admission, Annotations, Bridge, Effect, Generated, Operation, Output, Tool, sql::Access, steps::Call,
+    },
     yaml::Pointer,
 };
 
@@ -46,8 +48,9 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     advise_on_words(name, written, &at, context);
     let params = params::build(written, &at, context);
     complete::refuse(&written.params, &at, context);
-    let mirrors = mirror::all(&written.params, &at, context);
-    let admission = admission::build(written, &at, context);
+    let mirrors = mirror::all(written, &at, context);
+    let admission = admission::build(&written.scopes, &written.require, &at, context);
+    let admission = Admission { rate: written.rate_limit.map(admission::rate), ..admission };
     context.take_needs();
     context.takes_caller();
     let (operation, stage, natural) = operation(written, &params, sources, &at, context);

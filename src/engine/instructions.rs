@@ -12,6 +12,9 @@ use crate::plan::{Bridge, BridgeId, Generated, Operation, Plan, Tool};
 pub const LIMIT: usize = 4 << 10;
 /// A tool's line never gets shorter than this before tools are dropped.
 const SHORTEST_LINE: usize = 24;
+/// Resources, and prompts, that are named at most, and characters of what is said of each.
+const OFFERS_MAX: usize = 10;
+const OFFER_WIDTH: usize = 80;
 
 /// The instructions of some bridges of a plan, as far as they are about tools that the caller sees.
 #[must_use]
@@ -45,14 +48,15 @@ fn generated_part(plan: &Plan, bridges: &[(BridgeId, &Bridge)], sees: &dyn Fn(&T
             let _ = writeln!(head, "{}: {}", bridge.title.as_deref().unwrap_or(&bridge.name), sentence(description));
         }
     }
-    let tail = tail(&tools);
+    let tail = format!("{}{}", offers(plan, bridges, sees), tail(&tools));
     let room = LIMIT.saturating_sub(head.len() + tail.len() + 64);
     let mut width = 200;
     loop {
         let list = listing(&tools, width);
         if list.len() <= room || width <= SHORTEST_LINE {
             let list = fitting(&list, room);
-            return format!("{head}\n## Tools\n{list}{tail}");
+            let heading = if tools.is_empty() { "" } else { "\n## Tools\n" };
+            return format!("{head}{heading}{list}{tail}");
         }
         width -= 8;
     }
@@ -83,6 +87,33 @@ fn listing(tools: &[&Tool], width: usize) -> String {
         }
     }
     text
+}
+
+/// Resources and prompts, one line each.
+fn offers(plan: &Plan, bridges: &[(BridgeId, &Bridge)], sees: &dyn Fn(&Tool) -> bool) -> String {
+    let is_seen = |tool: &Tool| bridges.iter().any(|(id, _)| *id == tool.bridge) && sees(tool);
+    let resources = plan.resources.iter().filter(|it| is_seen(&it.tool));
+    let resources = resources.map(|it| (it.uri.as_str(), it.tool.description.as_str()));
+    let prompts = plan.prompts.iter().filter(|it| is_seen(&it.tool));
+    let prompts = prompts.map(|it| (it.name.as_str(), it.tool.description.as_str()));
+    let resources = offered("Resources", "resources", &resources.collect::<Vec<_>>());
+    resources + &offered("Prompts", "prompts", &prompts.collect::<Vec<_>>())
+}
+
+fn offered(heading: &str, what: &str, all: &[(&str, &str)]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut list = String::new();
+    for (name, description) in all.iter().take(OFFERS_MAX) {
+        let words = shortened(&sentence(description), OFFER_WIDTH);
+        let colon = if words.is_empty() { "" } else { ": " };
+        let _ = writeln!(list, "- `{name}`{colon}{words}");
+    }
+    if let Some(left) = all.len().checked_sub(OFFERS_MAX).filter(|left| *left > 0) {
+        let _ = writeln!(list, "- and {left} more: see the list of {what}");
+    }
+    format!("\n## {heading}\n{list}")
 }
 
 fn tail(tools: &[&Tool]) -> String {

@@ -98,6 +98,13 @@ impl Server {
     }
 }
 
+impl Drop for Channel {
+    fn drop(&mut self) {
+        // Its session ends with it.
+        self.server.hub.end(self.session.lock().key);
+    }
+}
+
 impl Channel {
     /// Names the channel, in characters that can stand in an address. Nobody can guess it.
     #[must_use]
@@ -234,7 +241,8 @@ impl Channel {
         let is_told = live.surface.changes() && self.listening.lock().is_none();
         if is_told {
             let (bridge, to) = (self.bridge.clone(), self.to.clone());
-            let listener = Listener { bridge, owner: Owner::Session(key), wants: Listed::ALL.to_vec(), to };
+            let listener =
+                Listener { bridge, owner: Owner::Session(key), wants: Listed::ALL.to_vec(), resources: Vec::new(), to };
             let place = self.server.hub.enter(listener);
             *self.listening.lock() = place;
         }

@@ -250,8 +250,12 @@ where
         ("resources/list", _) => first_page(shelf.resources(revision), request)?,
         ("resources/templates/list", _) => first_page(shelf.resource_templates(revision), request)?,
         ("resources/read", _) => return resources::read(context, request, revision).await,
-        ("resources/subscribe" | "resources/unsubscribe", Era::Legacy(_)) => {
+        ("resources/subscribe", Era::Legacy(_)) => {
             resources::subscribe(context, request, revision)?;
+            EMPTY
+        }
+        ("resources/unsubscribe", Era::Legacy(_)) => {
+            resources::unsubscribe(context, request)?;
             EMPTY
         }
         (method, _) => return Err(Refusal::no_method(method, revision)),

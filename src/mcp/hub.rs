@@ -1,14 +1,23 @@
-//! Floor 7. Who wants to be told when lists change, and telling them. A client that does not
+//! Floor 7. Who wants to be told when lists and resources change, and telling them. A client that does not
 //! read is left out, and nobody waits for it: it has a notice that it has not read, and one
 //! says as much as two.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{Payload, outlet::notification, session::SessionKey};
+use super::{
+    Payload,
+    outlet::notification,
+    session::SessionKey,
+    watches::{Watched, Watches},
+};
 
 /// Who listens at once at most.
 const LISTENERS_MAX: usize = 4096;
@@ -45,8 +54,14 @@ impl Listed {
     }
 }
 
-/// What changed where: the lists of the path of one bridge, or of the path of all of them.
-pub(super) type Changes = BTreeMap<Option<String>, Vec<Listed>>;
+/// What changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    /// The lists of the path of one bridge, or of the path of all of them.
+    pub(super) lists: BTreeMap<Option<String>, Vec<Listed>>,
+    /// The resources among those that somebody wants to be told of.
+    pub(super) resources: BTreeSet<Watched>,
+}
 
 /// Who a stream belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +79,8 @@ pub(super) struct Listener {
     pub(super) bridge: Option<String>,
     pub(super) owner: Owner,
     pub(super) wants: Vec<Listed>,
+    /// Addresses of resources that a stateless request is told of; sessions ask for theirs one by one.
+    pub(super) resources: Vec<String>,
     pub(super) to: mpsc::Sender<Payload>,
 }
 
@@ -75,6 +92,7 @@ pub(super) struct Hub(Arc<Mutex<Inner>>);
 struct Inner {
     next: u64,
     listeners: BTreeMap<u64, Listener>,
+    watches: Watches,
     closed: bool,
 }
 
@@ -103,26 +121,55 @@ impl Hub {
     /// Tells everybody what changed at their path.
     pub(super) fn tell(&self, changes: &Changes) {
         let inner = self.0.lock();
-        let mut told: Vec<SessionKey> = Vec::new();
+        let mut told: BTreeSet<SessionKey> = BTreeSet::new();
+        let mut informed: BTreeSet<SessionKey> = BTreeSet::new();
         // The latest stream of a session is the one that is most likely still read.
         for listener in inner.listeners.values().rev() {
-            let Some(lists) = changes.get(&listener.bridge) else { continue };
-            if let Owner::Session(session) = listener.owner {
-                if listener.to.is_closed() || told.contains(&session) {
-                    continue;
-                }
-                told.push(session);
+            if listener.to.is_closed() {
+                continue;
             }
-            for listed in lists.iter().filter(|listed| listener.wants.contains(listed)) {
+            let lists = changes.lists.get(&listener.bridge);
+            let (tells, informs) = match listener.owner {
+                Owner::Request(_) => (lists.is_some(), true),
+                Owner::Session(session) => (lists.is_some() && told.insert(session), informed.insert(session)),
+            };
+            for listed in lists.into_iter().flatten().filter(|listed| tells && listener.wants.contains(listed)) {
                 // A full queue holds notices that were not read yet.
                 let _ = listener.to.try_send(notice(*listed, &listener.owner));
+            }
+            for uri in inner.concerning(listener).into_iter().filter(|_| informs) {
+                if changes.resources.contains(&uri) {
+                    let _ = listener.to.try_send(update(&uri.1, &listener.owner));
+                }
             }
         }
     }
 
-    /// Ends the streams of a session.
+    /// Remembers that a session wants to be told of a resource; `None` when it is one too many for it.
+    pub(super) fn watch(&self, session: SessionKey, resource: Watched) -> Option<()> {
+        self.0.lock().watches.add(session, resource)
+    }
+
+    /// Forgets that a session wants to be told of a resource.
+    pub(super) fn unwatch(&self, session: SessionKey, resource: &Watched) {
+        self.0.lock().watches.remove(session, resource);
+    }
+
+    /// The resources that anybody wants to be told of.
+    pub(super) fn watched(&self) -> BTreeSet<Watched> {
+        let inner = self.0.lock();
+        let asked = inner
+            .listeners
+            .values()
+            .flat_map(|listener| listener.resources.iter().map(|uri| (listener.bridge.clone(), uri.clone())));
+        inner.watches.all().cloned().chain(asked).collect()
+    }
+
+    /// Ends the streams of a session, and forgets what it wants.
     pub(super) fn end(&self, session: SessionKey) {
-        self.0.lock().listeners.retain(|_, listener| listener.owner != Owner::Session(session));
+        let mut inner = self.0.lock();
+        inner.watches.end(session);
+        inner.listeners.retain(|_, listener| listener.owner != Owner::Session(session));
     }
 
     /// Ends every stream of a session, and takes nobody in any more.
@@ -130,6 +177,16 @@ impl Hub {
         let mut inner = self.0.lock();
         inner.closed = true;
         inner.listeners.retain(|_, listener| matches!(listener.owner, Owner::Request(_)));
+    }
+}
+
+impl Inner {
+    /// The resources that a stream is told of.
+    fn concerning(&self, listener: &Listener) -> Vec<Watched> {
+        match listener.owner {
+            Owner::Session(session) => self.watches.of(session).to_vec(),
+            Owner::Request(_) => listener.resources.iter().map(|uri| (listener.bridge.clone(), uri.clone())).collect(),
+        }
     }
 }
 
@@ -153,6 +210,14 @@ fn notice(listed: Listed, owner: &Owner) -> Payload {
     }
 }
 
+fn update(uri: &str, owner: &Owner) -> Payload {
+    let params = match owner {
+        Owner::Session(_) => json!({ "uri": uri }),
+        Owner::Request(id) => json!({ "uri": uri, "_meta": tag(id) }),
+    };
+    notification("notifications/resources/updated", &params)
+}
+
 /// The `_meta` that says which request a message belongs to (protocol.md U-05).
 pub(super) fn tag(id: &str) -> Value {
     let id = serde_json::from_str(id).unwrap_or(Value::Null);
@@ -165,7 +230,14 @@ mod tests {
 
     fn listener(owner: Owner, bridge: Option<&str>, wants: &[Listed]) -> (Listener, mpsc::Receiver<Payload>) {
         let (to, coming) = mpsc::channel(4);
-        (Listener { bridge: bridge.map(str::to_owned), owner, wants: wants.to_vec(), to }, coming)
+        (
+            Listener { bridge: bridge.map(str::to_owned), owner, wants: wants.to_vec(), resources: Vec::new(), to },
+            coming,
+        )
+    }
+
+    fn lists<const N: usize>(all: [(Option<String>, Vec<Listed>); N]) -> Changes {
+        Changes { lists: BTreeMap::from(all), resources: BTreeSet::new() }
     }
 
     fn read(coming: &mut mpsc::Receiver<Payload>) -> Vec<String> {
@@ -181,7 +253,7 @@ mod tests {
         let (prompts, mut from_prompts) = listener(request("\"p\""), None, &[Listed::Prompts]);
         let (shop, mut from_shop) = listener(request("2"), Some("shop"), &Listed::ALL);
         let _places = [hub.enter(all), hub.enter(prompts), hub.enter(shop)].map(Option::unwrap);
-        hub.tell(&Changes::from([(None, vec![Listed::Tools]), (Some("other".into()), vec![Listed::Tools])]));
+        hub.tell(&lists([(None, vec![Listed::Tools]), (Some("other".into()), vec![Listed::Tools])]));
         let told = read(&mut from_all);
         assert_eq!(told.len(), 1);
         assert!(told[0].contains("tools/list_changed") && told[0].contains("subscriptionId\":1"), "{told:?}");
@@ -192,7 +264,7 @@ mod tests {
     fn a_session_is_told_once_on_its_latest_stream() {
         let hub = Hub::default();
         let owner = Owner::Session(SessionKey::random().unwrap());
-        let changes = Changes::from([(None, vec![Listed::Tools])]);
+        let changes = lists([(None, vec![Listed::Tools])]);
         let mut streams: Vec<_> = (0..PER_SESSION_MAX).map(|_| listener(owner.clone(), None, &Listed::ALL)).collect();
         let mut receivers = Vec::new();
         let mut places = Vec::new();
@@ -213,5 +285,38 @@ mod tests {
         assert_eq!(counts, [0, 0, 4]);
         drop(places);
         assert!(hub.0.lock().listeners.is_empty());
+    }
+
+    #[test]
+    fn a_changed_resource_is_told_to_those_who_asked_for_it() {
+        let hub = Hub::default();
+        let [one, two] = [(); 2].map(|()| SessionKey::random().unwrap());
+        let resource = |bridge: Option<&str>, uri: &str| (bridge.map(str::to_owned), uri.to_owned());
+        // A session may ask at one path and listen at another.
+        hub.watch(one, resource(Some("shop"), "shop://a")).unwrap();
+        hub.watch(one, resource(None, "shop://b")).unwrap();
+        hub.watch(two, resource(None, "shop://b")).unwrap();
+        hub.unwatch(two, &resource(None, "shop://b"));
+        let mut ends = Vec::new();
+        let mut places = Vec::new();
+        for (owner, addresses) in [
+            (Owner::Session(one), vec![]),
+            (Owner::Session(one), vec![]),
+            (Owner::Session(two), vec![]),
+            (Owner::Request("7".into()), vec!["shop://b".to_owned()]),
+        ] {
+            let (listener, coming) = listener(owner, None, &[]);
+            places.push(hub.enter(Listener { resources: addresses, ..listener }).unwrap());
+            ends.push(coming);
+        }
+        assert_eq!(hub.watched(), BTreeSet::from([resource(Some("shop"), "shop://a"), resource(None, "shop://b")]));
+        let both = BTreeSet::from([resource(Some("shop"), "shop://a"), resource(None, "shop://b")]);
+        hub.tell(&Changes { resources: both, ..Changes::default() });
+        let told: Vec<_> = ends.iter_mut().map(read).collect();
+        assert_eq!((told[0].len(), told[1].len(), told[2].len(), told[3].len()), (0, 2, 0, 1), "{told:?}");
+        assert!(told[1][0].contains("resources/updated") && told[1][0].contains(r#""uri":"shop://a""#), "{told:?}");
+        assert!(told[3][0].contains(r#"subscriptionId":7"#), "{told:?}");
+        hub.end(one);
+        assert!(hub.watched() == BTreeSet::from([resource(None, "shop://b")]), "the request still asks");
     }
 }

@@ -14,7 +14,7 @@ use super::{
     wire::Request,
 };
 use crate::{
-    engine::{self, Body, Call, CallerHeaders, Generation, Outcome, Peer, Principal},
+    engine::{self, Body, Call, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal},
     plan::{Plan, QuestionKind, Tool},
     telemetry::ToolCallFinished,
     upstream::Relay,
@@ -32,7 +32,15 @@ pub(super) enum Target {
 }
 
 impl Target {
-    fn of(self, plan: &Plan) -> Option<&Tool> {
+    /// Everything that can be called.
+    pub(super) fn all(plan: &Plan) -> impl Iterator<Item = Self> {
+        let tools = (0..plan.tools.len()).map(Self::Tool);
+        let resources = (0..plan.resources.len()).map(Self::Resource);
+        tools.chain(resources).chain((0..plan.prompts.len()).map(Self::Prompt))
+    }
+
+    /// What runs when it is called.
+    pub(super) fn of(self, plan: &Plan) -> Option<&Tool> {
         match self {
             Self::Tool(at) => plan.tools.get(at),
             Self::Resource(at) => plan.resources.get(at).map(|resource| &resource.tool),
@@ -126,6 +134,19 @@ fn refusal(outcome: &Outcome) -> Option<Refusal> {
     })
 }
 
+/// Why a reading or a prompt failed, in words: neither has a result that could say it.
+pub(super) fn failure(outcome: &Outcome) -> Option<(ErrorClass, String)> {
+    match (outcome.failure, &outcome.body) {
+        (None, Body::Questions(_)) => {
+            let words = "The client's answer does not have the form that was asked for.";
+            Some((ErrorClass::Declined, words.into()))
+        }
+        (None, _) => None,
+        (Some(class), Body::Text(words)) => Some((class, words.clone())),
+        (Some(class), _) => Some((class, String::new())),
+    }
+}
+
 /// Refuses a stateless request that needs what its client did not declare (protocol.md L-14).
 /// Clients with a handshake are told in words.
 fn demand(
@@ -155,7 +176,7 @@ impl<H: CallerHeaders> Invocation<'_, H> {
         let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
         let Self { principal, headers, request, peer } = *self;
         let outcome = engine::call(generation, &Call { tool, arguments, principal, headers, request, peer }).await;
-        event.outcome(outcome.failure.map_or("ok", engine::ErrorClass::name));
+        event.outcome(outcome.failure.map_or("ok", ErrorClass::name));
         outcome
     }
 }
@@ -163,7 +184,7 @@ impl<H: CallerHeaders> Invocation<'_, H> {
 fn lost() -> Outcome {
     Outcome {
         body: Body::Text("The tool failed for a reason inside of the server.".into()),
-        failure: Some(engine::ErrorClass::Internal),
+        failure: Some(ErrorClass::Internal),
         relay: None,
     }
 }

@@ -13,8 +13,10 @@ use super::{
     messages::WAITING,
     outlet::notification,
     printing,
+    watches::{ADDRESS_MAX, PER_OWNER_MAX},
     wire::Request,
 };
+use crate::plan::Watch;
 
 impl Server {
     /// Opens the stream of a session, on which it is told what changes. A server whose lists
@@ -30,7 +32,13 @@ impl Server {
         }
         let (to, coming) = mpsc::channel(WAITING);
         let owner = Owner::Session(session.key);
-        let listener = Listener { bridge: bridge.map(str::to_owned), owner, wants: Listed::ALL.to_vec(), to };
+        let listener = Listener {
+            bridge: bridge.map(str::to_owned),
+            owner,
+            wants: Listed::ALL.to_vec(),
+            resources: Vec::new(),
+            to,
+        };
         let place = live.surface.changes().then(|| self.hub.enter(listener)).flatten();
         match place {
             Some(place) => {
@@ -52,7 +60,8 @@ pub(super) async fn subscribe<H>(
     if !context.live.surface.changes() {
         return Err(Refusal::no_method(&request.method, revision));
     }
-    let wants = wanted(context, request)?;
+    let asked = asked(request)?;
+    let (wants, resources) = (wanted(context, &asked)?, watched(context, &asked)?);
     let id = request.id;
     let (to, coming) = match context.way {
         Way::Channel(to) => (to.clone(), None),
@@ -69,10 +78,11 @@ pub(super) async fn subscribe<H>(
         bridge: context.bridge.map(str::to_owned),
         owner: Owner::Request(id.into()),
         wants: wants.clone(),
+        resources: resources.clone(),
         to: to.clone(),
     };
     let place = enter(&context.server.hub, listener)?;
-    let acknowledged = acknowledgement(id, &wants);
+    let acknowledged = acknowledgement(id, &wants, resources);
     let ending = context.server.ending.clone();
     let Some(coming) = coming else {
         return Ok(on_channel(context, request, acknowledged, place).await);
@@ -122,11 +132,39 @@ async fn on_channel<H>(
     Answer::Message(ended(id, context.endpoint.identity()))
 }
 
-/// What a client wants to know, of what there is to know.
-fn wanted<H>(context: &Context<'_, H>, request: &Request<'_>) -> Result<Vec<Listed>, Refusal> {
-    let malformed = || Refusal::params("params.notifications must be an object of booleans");
+fn malformed() -> Refusal {
+    Refusal::params(
+        "params.notifications must be an object of booleans, and a list of addresses as resourceSubscriptions",
+    )
+}
+
+fn asked(request: &Request<'_>) -> Result<Map<String, Value>, Refusal> {
     let asked = request.params.notifications.ok_or_else(malformed)?;
-    let asked: Map<String, Value> = serde_json::from_str(asked.get()).map_err(|_| malformed())?;
+    serde_json::from_str(asked.get()).map_err(|_| malformed())
+}
+
+/// The resources that a client wants to be told of, of those that offer it.
+fn watched<H>(context: &Context<'_, H>, asked: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
+    let all = match asked.get("resourceSubscriptions") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(all)) => all,
+        Some(_) => return Err(malformed()),
+    };
+    let plan = context.live.generation.plan();
+    let mut honoured: Vec<String> = Vec::new();
+    for uri in all {
+        let uri = uri.as_str().ok_or_else(malformed)?;
+        let found = context.endpoint.shelf().find(plan, uri).and_then(|(at, _)| plan.resources.get(at));
+        let offered = found.is_some_and(|resource| resource.watch == Watch::Offered) && uri.len() <= ADDRESS_MAX;
+        if offered && honoured.len() < PER_OWNER_MAX && !honoured.iter().any(|known| known == uri) {
+            honoured.push(uri.to_owned());
+        }
+    }
+    Ok(honoured)
+}
+
+/// What a client wants to know, of what there is to know.
+fn wanted<H>(context: &Context<'_, H>, asked: &Map<String, Value>) -> Result<Vec<Listed>, Refusal> {
     let mut wants = Vec::new();
     for listed in Listed::ALL {
         match asked.get(listed.member()) {
@@ -139,8 +177,12 @@ fn wanted<H>(context: &Context<'_, H>, request: &Request<'_>) -> Result<Vec<List
 }
 
 /// The first message: what the client will be told (protocol.md U-05).
-fn acknowledgement(id: &str, wants: &[Listed]) -> Payload {
-    let honoured: Map<String, Value> = wants.iter().map(|listed| (listed.member().to_owned(), json!(true))).collect();
+fn acknowledgement(id: &str, wants: &[Listed], resources: Vec<String>) -> Payload {
+    let mut honoured: Map<String, Value> =
+        wants.iter().map(|listed| (listed.member().to_owned(), json!(true))).collect();
+    if !resources.is_empty() {
+        honoured.insert("resourceSubscriptions".into(), resources.into());
+    }
     notification("notifications/subscriptions/acknowledged", &json!({ "notifications": honoured, "_meta": tag(id) }))
 }
 

@@ -2,7 +2,7 @@
 //! and lists, printed once for every endpoint and revision.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,8 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Revision,
-    hub::{Changes, Listed},
+    hub::Listed,
+    invoke::Target,
+    live::Live,
     shelf::{Printed, Shelf},
+    watches::Watched,
 };
 use crate::{
     engine::{Admitted, Principal, instructions},
@@ -40,7 +43,7 @@ pub(super) enum Updates {
 
 impl Updates {
     /// What a capability with a list says of it (protocol.md T-01).
-    fn capability(self) -> Value {
+    pub(super) fn capability(self) -> Value {
         match self {
             Self::Never => json!({}),
             Self::Told => json!({ "listChanged": true }),
@@ -73,9 +76,9 @@ struct Place {
     bridges: Vec<BridgeId>,
     updates: Updates,
     whole: Arc<Endpoint>,
-    /// Positions of the tools that not everybody may see.
-    guarded: Vec<usize>,
-    /// What callers see of the path, by how they stand to each of these tools.
+    /// What not everybody may see.
+    guarded: Vec<Target>,
+    /// What callers see of the path, by how they stand to each of these.
     views: RwLock<HashMap<Vec<Admitted>, Arc<Endpoint>>>,
 }
 
@@ -97,13 +100,23 @@ impl Surface {
     }
 
     /// The lists that differ from those before.
-    pub(super) fn changes_since(&self, before: &Self) -> Changes {
+    pub(super) fn changes_since(&self, before: &Self) -> BTreeMap<Option<String>, Vec<Listed>> {
         let paths = self.bridges.keys().chain(before.bridges.keys()).map(|name| Some(name.clone()));
         let differs = |path: &Option<String>| {
             let [now, then] = [self, before].map(|surface| surface.endpoint(path.as_deref()).map(Arc::as_ref));
             Listed::ALL.into_iter().filter(|listed| listed_at(now, *listed) != listed_at(then, *listed)).collect()
         };
         paths.chain([None]).map(|path| (path.clone(), differs(&path))).collect()
+    }
+
+    /// The resources among `watched` that are not what they were before.
+    pub(super) fn changed(&self, plan: &Plan, before: &Live, watched: &BTreeSet<Watched>) -> BTreeSet<Watched> {
+        let then = (&before.surface, before.generation.plan());
+        let edition = |(surface, plan): (&Self, &Plan), (bridge, uri): &Watched| {
+            let (at, _) = surface.endpoint(bridge.as_deref())?.shelf().find(plan, uri)?;
+            plan.resources.get(at).map(|resource| resource.edition)
+        };
+        watched.iter().filter(|it| edition(then, it) != edition((self, plan), it)).cloned().collect()
     }
 
     /// Whether clients are told when lists change.
@@ -134,25 +147,27 @@ impl Surface {
     }
 }
 
-/// A list as clients see it, if there is one.
-fn listed_at(endpoint: Option<&Endpoint>, listed: Listed) -> Option<&Bytes> {
-    match listed {
-        Listed::Tools => endpoint.map(|endpoint| endpoint.tool_list.of(Revision::LATEST_LEGACY)),
-        Listed::Prompts => endpoint.map(|endpoint| endpoint.shelf.prompt_list(Revision::LATEST_LEGACY)),
-        Listed::Resources => endpoint.map(|endpoint| endpoint.shelf.resources(Revision::LATEST_LEGACY)),
-    }
+/// A list as clients see it, if there is one. Templates have one of their own, and no notice.
+fn listed_at(endpoint: Option<&Endpoint>, listed: Listed) -> Option<[&Bytes; 2]> {
+    let (endpoint, revision) = (endpoint?, Revision::LATEST_LEGACY);
+    let shelf = &endpoint.shelf;
+    Some(match listed {
+        Listed::Tools => [endpoint.tool_list.of(revision); 2],
+        Listed::Prompts => [shelf.prompt_list(revision); 2],
+        Listed::Resources => [shelf.resources(revision), shelf.resource_templates(revision)],
+    })
 }
 
 impl Place {
     fn new(plan: &Plan, bridges: Vec<BridgeId>, updates: Updates) -> Self {
         let whole = Arc::new(Endpoint::new(plan, &bridges, updates, &|_| Admitted::Yes));
-        let guarded = |(_, tool): &(usize, &Tool)| bridges.contains(&tool.bridge) && !tool.admission.is_open();
-        let guarded = plan.tools.iter().enumerate().filter(guarded).map(|(at, _)| at).collect();
+        let is_guarded = |tool: &Tool| bridges.contains(&tool.bridge) && !tool.admission.is_open();
+        let guarded = Target::all(plan).filter(|it| it.of(plan).is_some_and(is_guarded)).collect();
         Self { bridges, updates, whole, guarded, views: RwLock::default() }
     }
 
     fn view(&self, plan: &Plan, caller: &Principal) -> Arc<Endpoint> {
-        let guarded = self.guarded.iter().filter_map(|at| plan.tools.get(*at));
+        let guarded = self.guarded.iter().filter_map(|target| target.of(plan));
         let standing: Vec<Admitted> = guarded.map(|tool| caller.admitted(&tool.admission)).collect();
         if standing.iter().all(|admitted| *admitted == Admitted::Yes) {
             return Arc::clone(&self.whole);
@@ -205,7 +220,7 @@ impl Endpoint {
         let scope = if plan.server.asks_callers() { "private" } else { "public" };
         let meta = json!({ "io.modelcontextprotocol/serverInfo": info(Revision::V2026_07_28) });
         let frame = |scope: &str| json!({ "ttlMs": LIST_TTL_MS, "cacheScope": scope, "_meta": meta });
-        let shelf = Shelf::new(plan, bridges, &frame(scope));
+        let shelf = Shelf::new(plan, bridges, &frame(scope), admitted);
         let asks = tools.iter().any(|(_, tool)| tool.confirm.is_some());
         // Where it says something else to others it is for nobody else (protocol.md T-20).
         let frame = frame(if asks { "private" } else { scope });
@@ -223,7 +238,7 @@ impl Endpoint {
             if logs {
                 all.insert("logging".into(), json!({}));
             }
-            shelf.declare(&mut all, &updates.capability(), revision);
+            shelf.declare(&mut all, updates, revision);
             all
         };
         let introduce = |revision: Revision| {

@@ -1,7 +1,7 @@
 //! Floor 7. Headers that repeat arguments, so that what stands between client and server need not
 //! read bodies: they must say the same (protocol.md H-12, H-13).
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{Refusal, headers::decoded};
 use crate::{engine::CallerHeaders, plan::Mirror};
@@ -13,19 +13,26 @@ pub(super) fn check(mirrors: &[Mirror], headers: &dyn CallerHeaders, arguments: 
     }
     // What is no object is refused with all other faults of the arguments.
     let arguments: Map<String, Value> = arguments.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    for Mirror { param, header } in mirrors {
+    for Mirror { path, header } in mirrors {
         let name = format!("mcp-param-{header}");
         let sent = headers.get(&name).map(|value| text(value).ok_or(()));
-        let value = arguments.get(param).filter(|value| !value.is_null());
+        let value = at(&arguments, path).filter(|value| !value.is_null());
         match (value, sent) {
             (_, Some(Err(()))) => return Err(Refusal::header(format!("{name} is not visible ASCII or valid base64"))),
             (None, _) => {}
             (Some(_), None) => return Err(Refusal::header(format!("{name} is missing, or came more than once"))),
             (Some(value), Some(Ok(sent))) if agrees(value, &sent) => {}
-            (Some(_), Some(Ok(_))) => return Err(Refusal::header(format!("{name} differs from the argument {param}"))),
+            (Some(_), Some(Ok(_))) => {
+                return Err(Refusal::header(format!("{name} differs from the argument {}", path.join("."))));
+            }
         }
     }
     Ok(())
+}
+
+fn at<'a>(arguments: &'a Map<String, Value>, path: &[String]) -> Option<&'a Value> {
+    let (first, inner) = path.split_first()?;
+    inner.iter().try_fold(arguments.get(first)?, |value, name| value.get(name))
 }
 
 fn text(value: &[u8]) -> Option<String> {
@@ -39,12 +46,22 @@ fn agrees(value: &Value, sent: &str) -> bool {
         Value::String(text) => text == sent,
         Value::Bool(flag) => sent == if *flag { "true" } else { "false" },
         // `42.0` is the same number as `42`.
-        Value::Number(number) => {
-            number.to_string() == sent || sent.parse::<f64>().is_ok_and(|sent| number.as_f64() == Some(sent))
-        }
+        Value::Number(number) => number.to_string() == sent || same_number(number, sent),
         // The schema refuses it, in words of its own.
         Value::Null | Value::Array(_) | Value::Object(_) => true,
     }
+}
+
+/// `42.0` is `42`. What a float cannot tell apart is compared as it is written.
+fn same_number(number: &Number, sent: &str) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole =
+        sent.split_once('.').map_or(sent, |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { sent });
+    if number.to_string() == whole {
+        return true;
+    }
+    let (number, sent) = (number.as_f64(), sent.parse::<f64>().ok());
+    number.zip(sent).is_some_and(|(number, sent)| number.abs() < EXACT && number.total_cmp(&sent).is_eq())
 }
 
 #[cfg(test)]
@@ -63,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_header_says_what_its_argument_says() {
-        let mirrors = [Mirror { param: "region".into(), header: "region".into() }];
+        let mirrors = [Mirror { path: vec!["region".into()], header: "region".into() }];
         for (value, sent, fine) in [
             (json!("eu"), Some("eu"), true),
             (json!("eu"), Some(" eu\t"), true),

@@ -30,6 +30,7 @@ mod seal;
 mod session;
 mod shelf;
 mod tools;
+mod watches;
 mod wire;
 
 use std::sync::Arc;
@@ -46,7 +47,7 @@ use crate::{
 
 use asks::Asks;
 use cancel::InFlight;
-use hub::Hub;
+use hub::{Changes, Hub};
 use listing::{Asking, Surface, Updates};
 use live::Live;
 use rounds::States;
@@ -292,7 +293,8 @@ impl Server {
     pub fn replace(&self, generation: Arc<Generation>) {
         let old = self.live.load_full();
         let surface = old.surface.next(generation.plan());
-        let changes = surface.changes_since(&old.surface);
+        let resources = surface.changed(generation.plan(), &old, &self.hub.watched());
+        let changes = Changes { lists: surface.changes_since(&old.surface), resources };
         self.live.store(Live::new(generation, surface));
         self.hub.tell(&changes);
     }

@@ -11,7 +11,7 @@ use super::{
     dispatch::{Answer, Context},
     invoke::{self, Target},
     listing::Endpoint,
-    printing,
+    printing, tools,
     wire::{self, Request},
 };
 use crate::{
@@ -37,6 +37,10 @@ where
     };
     let shelf = context.endpoint.shelf();
     let Some(index) = shelf.prompt(&name) else {
+        let locked = shelf.locked_prompt(context.live.generation.plan(), &name).map(|prompt| &prompt.tool);
+        if let Some(refusal) = tools::locked_by(context, locked) {
+            return Err(refusal);
+        }
         let shown: String = name.chars().take(80).collect();
         let near = diag::closest(&name, shelf.prompt_names());
         let hint = near.map_or(String::new(), |near| format!(". Did you mean {near}?"));
@@ -61,15 +65,10 @@ where
 
 /// A prompt has no result that could say what went wrong.
 fn refused(outcome: &Outcome) -> Option<Refusal> {
-    let words = match &outcome.body {
-        Body::Text(text) => text.clone(),
-        _ => "The client's answer does not have the form that was asked for.".into(),
-    };
-    match (outcome.failure, &outcome.body) {
-        (Some(ErrorClass::Arguments), _) => Some(Refusal::params(words)),
-        (Some(_), _) | (None, Body::Questions(_)) => Some(Refusal::failed(words)),
-        (None, _) => None,
-    }
+    Some(match invoke::failure(outcome)? {
+        (ErrorClass::Arguments, words) => Refusal::params(words),
+        (_, words) => Refusal::failed(words),
+    })
 }
 
 fn print(id: &str, prompt: &Prompt, outcome: &Outcome, (revision, endpoint): (Revision, &Endpoint)) -> Payload {

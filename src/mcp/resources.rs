@@ -10,7 +10,8 @@ use super::{
     dispatch::{Answer, Context},
     invoke::{self, Target},
     listing::Endpoint,
-    printing,
+    printing, tools,
+    watches::ADDRESS_MAX,
     wire::{self, Request},
 };
 use crate::{
@@ -33,7 +34,8 @@ where
     let uri = uri(request)?;
     let plan = context.live.generation.plan();
     let Some((index, values)) = context.endpoint.shelf().find(plan, &uri) else {
-        return Err(Refusal::resource(&uri, revision));
+        let locked = context.endpoint.shelf().locked_resource(plan, &uri).map(|resource| &resource.tool);
+        return Err(tools::locked_by(context, locked).unwrap_or_else(|| Refusal::resource(&uri, revision)));
     };
     let arguments = Value::Object(values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect());
     let live = context.live.clone();
@@ -50,16 +52,32 @@ where
         .await
 }
 
-/// Whether clients may ask to be told of changes of a resource.
+/// Remembers that a session wants to be told of changes of a resource (protocol.md R-05). Without
+/// a session there is no stream on which it could be told.
 pub(super) fn subscribe<H>(context: &Context<'_, H>, request: &Request<'_>, revision: Revision) -> Result<(), Refusal> {
     let uri = uri(request)?;
     let plan = context.live.generation.plan();
     let found = context.endpoint.shelf().find(plan, &uri).and_then(|(at, _)| plan.resources.get(at));
     match found {
-        Some(resource) if resource.watch == Watch::Offered => Ok(()),
+        Some(resource) if resource.watch == Watch::Offered => {
+            let Some(session) = context.session.filter(|_| context.live.surface.changes()) else { return Ok(()) };
+            let too_many = || Refusal::crowded("Too many resources are subscribed to: unsubscribe from others first");
+            let fits = uri.len() <= ADDRESS_MAX;
+            let watched = (context.bridge.map(str::to_owned), uri);
+            fits.then(|| context.server.hub.watch(session.key, watched)).flatten().ok_or_else(too_many)
+        }
         Some(_) => Err(Refusal::params("This resource offers no subscription")),
         None => Err(Refusal::resource(&uri, revision)),
     }
+}
+
+/// Forgets that a session wants to be told of changes of a resource, which may be gone by now.
+pub(super) fn unsubscribe<H>(context: &Context<'_, H>, request: &Request<'_>) -> Result<(), Refusal> {
+    let watched = (context.bridge.map(str::to_owned), uri(request)?);
+    if let Some(session) = context.session {
+        context.server.hub.unwatch(session.key, &watched);
+    }
+    Ok(())
 }
 
 fn uri(request: &Request<'_>) -> Result<String, Refusal> {
@@ -69,20 +87,10 @@ fn uri(request: &Request<'_>) -> Result<String, Refusal> {
 
 /// The error that a failed reading is: there is no content that could say it (protocol.md R-02).
 fn refused(outcome: &Outcome, uri: &str, revision: Revision) -> Option<Refusal> {
-    let words = match &outcome.body {
-        Body::Text(text) => text.clone(),
-        Body::Questions(_) => "The client's answer does not have the form that was asked for.".into(),
-        _ => String::new(),
-    };
-    let failure = match (&outcome.failure, &outcome.body) {
-        (Some(class), _) => *class,
-        (None, Body::Questions(_)) => ErrorClass::Declined,
-        (None, _) => return None,
-    };
-    Some(match failure {
-        ErrorClass::Missing => Refusal::resource(uri, revision),
-        ErrorClass::Arguments => Refusal::params(words),
-        _ => Refusal::failed(words),
+    Some(match invoke::failure(outcome)? {
+        (ErrorClass::Missing, _) => Refusal::resource(uri, revision),
+        (ErrorClass::Arguments, words) => Refusal::params(words),
+        (_, words) => Refusal::failed(words),
     })
 }
 

@@ -28,7 +28,7 @@ const KEY: usize = 12;
 const LEVEL: Level = Level::Info;
 
 /// Tells sessions apart: random, and known to its client only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SessionKey([u8; KEY]);
 
 impl SessionKey {

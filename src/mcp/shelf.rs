@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::Revision;
-use crate::plan::{BridgeId, Plan, Prompt, Resource, Watch};
+use super::{Revision, listing::Updates};
+use crate::{
+    engine::Admitted,
+    plan::{BridgeId, Plan, Prompt, Resource, Tool, Watch},
+};
 
 /// What one path offers besides tools.
 #[derive(Debug, Default)]
@@ -18,6 +21,10 @@ pub(super) struct Shelf {
     templates: Vec<usize>,
     /// Positions in the plan's prompts, by name.
     prompts: HashMap<String, usize>,
+    /// Positions of resources that a caller would see with more scopes.
+    locked_resources: Vec<usize>,
+    /// Positions of prompts that a caller would see with more scopes.
+    locked_prompts: HashMap<String, usize>,
     watched: bool,
     completes: bool,
     resources: Printed,
@@ -51,9 +58,18 @@ impl Printed {
 
 impl Shelf {
     /// Prints what some bridges offer; `frame` is what every stateless list says besides.
-    pub(super) fn new(plan: &Plan, bridges: &[BridgeId], frame: &Value) -> Self {
-        let resources = plan.resources.iter().enumerate().filter(|(_, it)| bridges.contains(&it.bridge()));
-        let prompts = plan.prompts.iter().enumerate().filter(|(_, it)| bridges.contains(&it.bridge()));
+    pub(super) fn new(plan: &Plan, bridges: &[BridgeId], frame: &Value, admitted: &dyn Fn(&Tool) -> Admitted) -> Self {
+        let resources = |wanted: Admitted| {
+            let all = plan.resources.iter().enumerate().filter(|(_, it)| bridges.contains(&it.bridge()));
+            all.filter(move |(_, it)| admitted(&it.tool) == wanted)
+        };
+        let prompts = |wanted: Admitted| {
+            let all = plan.prompts.iter().enumerate().filter(|(_, it)| bridges.contains(&it.bridge()));
+            all.filter(move |(_, it)| admitted(&it.tool) == wanted)
+        };
+        let locked_resources = resources(Admitted::Scopes).map(|(at, _)| at).collect();
+        let locked_prompts = prompts(Admitted::Scopes).map(|(at, it)| (it.name.clone(), at)).collect();
+        let (resources, prompts) = (resources(Admitted::Yes), prompts(Admitted::Yes));
         let (templates, fixed): (Vec<_>, Vec<_>) = resources.partition(|(_, resource)| resource.uri.is_template());
         let prompts: Vec<_> = prompts.collect();
         let print = |member: &str, all: &[(usize, &Resource)]| all.iter().map(|(_, it)| listed(member, it)).collect();
@@ -73,6 +89,8 @@ impl Shelf {
             fixed: fixed.iter().map(|(at, it)| (it.uri.as_str().to_owned(), *at)).collect(),
             templates: templates.iter().map(|(at, _)| *at).collect(),
             prompts: prompts.iter().map(|(at, prompt)| (prompt.name.clone(), *at)).collect(),
+            locked_resources,
+            locked_prompts,
         }
     }
 
@@ -91,18 +109,20 @@ impl Shelf {
         self.completes
     }
 
-    /// Adds what is served to the capabilities; `list` is what those with a list say.
-    pub(super) fn declare(&self, capabilities: &mut Map<String, Value>, list: &Value, revision: Revision) {
+    /// Adds what is served to the capabilities.
+    pub(super) fn declare(&self, capabilities: &mut Map<String, Value>, updates: Updates, revision: Revision) {
+        let list = updates.capability();
         if self.has_resources() {
             let mut resources = list.clone();
-            // A stateless client asks with `subscriptions/listen`, for lists only.
-            if let Some(resources) = resources.as_object_mut().filter(|_| self.watched && !revision.is_stateless()) {
+            // What never changes need not be watched, and a stateless client has no way to do it.
+            let watched = self.watched && (updates == Updates::Told || !revision.is_stateless());
+            if let Some(resources) = resources.as_object_mut().filter(|_| watched) {
                 resources.insert("subscribe".into(), json!(true));
             }
             capabilities.insert("resources".into(), resources);
         }
         if self.has_prompts() {
-            capabilities.insert("prompts".into(), list.clone());
+            capabilities.insert("prompts".into(), list);
         }
         if self.completes && revision >= Revision::V2025_03_26 {
             capabilities.insert("completions".into(), json!({}));
@@ -131,6 +151,17 @@ impl Shelf {
         }
         let mut templates = self.templates.iter().filter_map(|at| Some((*at, plan.resources.get(*at)?)));
         templates.find_map(|(at, resource)| Some((at, resource.uri.matches(uri)?)))
+    }
+
+    /// The resource at an address that a caller would see with more scopes.
+    pub(super) fn locked_resource<'p>(&self, plan: &'p Plan, uri: &str) -> Option<&'p Resource> {
+        let mut all = self.locked_resources.iter().filter_map(|at| plan.resources.get(*at));
+        all.find(|resource| resource.uri.as_str() == uri || resource.uri.matches(uri).is_some())
+    }
+
+    /// The prompt that a caller would see with more scopes.
+    pub(super) fn locked_prompt<'p>(&self, plan: &'p Plan, name: &str) -> Option<&'p Prompt> {
+        plan.prompts.get(*self.locked_prompts.get(name)?)
     }
 
     /// The template with this text.

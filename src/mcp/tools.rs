@@ -12,7 +12,10 @@ use super::{
     mirror, outlet, printing,
     wire::{self, Request},
 };
-use crate::engine::{self, Body, CallerHeaders, Identified, Outcome, QuestionKind};
+use crate::{
+    engine::{self, Body, CallerHeaders, Identified, Outcome, QuestionKind},
+    plan::Tool,
+};
 
 /// Bytes of a structured content from which on a part of its own costs less than a copy.
 const WORTH_SHARING: usize = 4 << 10;
@@ -45,7 +48,8 @@ where
             let gone = print(request.id, &gone(context.endpoint, &name), revision, context.endpoint);
             return Ok(Answer::Message(gone));
         }
-        return Err(locked(context, &name).unwrap_or_else(|| unknown(context.endpoint, &name)));
+        let locked = context.endpoint.locked(&name).and_then(|at| context.live.generation.plan().tools.get(at));
+        return Err(locked_by(context, locked).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
     let tool = context.live.generation.plan().tools.get(index);
     // Only over HTTP there are headers.
@@ -56,13 +60,11 @@ where
     invoke::run(context, request, revision, (Target::Tool(index), arguments.map(Cow::Borrowed)), print).await
 }
 
-/// A tool that the caller would see with more scopes, which only those who sign in can ask for.
-/// For everybody else there is no such tool.
-fn locked<H>(context: &Context<'_, H>, name: &str) -> Option<Refusal> {
+/// What the caller would see with more scopes, which only those who sign in can ask for. For
+/// everybody else there is no such thing.
+pub(super) fn locked_by<H>(context: &Context<'_, H>, tool: Option<&Tool>) -> Option<Refusal> {
     let signs_in = context.principal.kind() == Identified::Token;
-    let index = context.endpoint.locked(name).filter(|_| signs_in)?;
-    let tool = context.live.generation.plan().tools.get(index)?;
-    Some(Refusal::scopes(&tool.admission.scopes))
+    tool.filter(|_| signs_in).map(|tool| Refusal::scopes(&tool.admission.scopes))
 }
 
 /// Clients that keep their lists go on calling tools that a change of the files took away: a model

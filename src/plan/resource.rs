@@ -18,6 +18,8 @@ pub struct Resource {
     pub tool: Tool,
     /// What clients are offered for the values of the address.
     pub completions: Vec<Completion>,
+    /// Tells the definition from a later one: equal while nothing has changed.
+    pub edition: [u8; 32],
 }
 
 /// Whether clients may ask to be told of changes of a resource.

@@ -31,7 +31,7 @@ pub struct Tool {
     pub declared: Vec<String>,
     /// Params that the server binds.
     pub bound: Vec<Bound>,
-    /// Params that clients of 2026-07-28 repeat in headers.
+    /// Arguments that clients of 2026-07-28 repeat in headers.
     pub mirrors: Vec<Mirror>,
     /// Parts of the caller's identity that the request is made of: a caller without one is refused.
     pub needs: Vec<CallerPart>,
@@ -95,11 +95,11 @@ impl Tool {
     }
 }
 
-/// A param that is repeated in a header.
+/// An argument that is repeated in a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// The param.
-    pub param: String,
+    /// The names that lead to it, from the arguments on.
+    pub path: Vec<String>,
     /// What follows `mcp-param-` in the header's name, in lower case.
     pub header: String,
 }
