@@ -35,6 +35,7 @@ mod rest;
 mod rest_answers;
 mod rest_requests;
 mod rest_safety;
+mod rest_shaping;
 mod rmcp_client;
 mod serve;
 mod sessions;

@@ -54,9 +54,10 @@ pub(super) fn build(
         let span = context.key(&at.at("content"));
         context.push(Diagnostic::error(Code::Sending, span, "`content` is for answers of a REST request"));
     }
+    let zip = if written.zip == Some(true) { Zip::Yes } else { Zip::No };
     Output {
         select,
-        zip: if written.zip == Some(true) { Zip::Yes } else { Zip::No },
+        zip,
         fields,
         redact,
         content: match written.content {
@@ -69,9 +70,11 @@ pub(super) fn build(
         text,
         structured: if written.structured.unwrap_or(known) { Structured::Sent } else { Structured::Left },
         contract,
+        stream: None,
         max_items: written.max_items.map(|max| max as usize),
         max_bytes,
     }
+    .followed()
 }
 
 /// The members that are kept of every item.

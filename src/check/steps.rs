@@ -378,7 +378,7 @@ impl Builder<'_> {
         };
         let mut built = output::build(Some(&kept), Stage::StepsResult, params, &at, context);
         built.fields = output.fields.as_ref().map(|fields| output::projection(fields, &at.at("fields"), context));
-        built
+        built.followed()
     }
 
     /// A value under a name of its own that the step does nothing with.

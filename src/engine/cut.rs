@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 /// How often the longest list is shortened before the result is given up on.
 const ROUNDS_MAX: usize = 32;
 
+/// What the note about what was left out takes of a result, in bytes at most.
+pub(super) const NOTE_ROOM: usize = 160;
+
 /// What was left out of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {

@@ -22,6 +22,7 @@ mod reply;
 mod scope;
 mod shape;
 mod steps;
+mod streamed;
 
 pub use call::Call;
 pub use confirm::consent;

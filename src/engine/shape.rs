@@ -11,6 +11,7 @@ use super::{
     outcome::Body,
     render,
     scope::{CallScope, Known},
+    streamed,
 };
 use crate::{
     plan::{Output, Query, Structured, TextForm, Zip, sql::Returns},
@@ -53,7 +54,13 @@ pub(super) fn rest(output: &Output, mut answer: RestAnswer, scope: &CallScope<'_
         }
         _ => {}
     }
-    let (value, cut) = kept(output, answer::value(&answer)?)?;
+    let (value, cut) = match streamed::run(output, &answer) {
+        Some(streamed) => match streamed::printed(output, &streamed)? {
+            Some(body) => return Ok(Outcome::fine(body)),
+            None => streamed::value(&streamed)?,
+        },
+        None => kept(output, answer::value(&answer)?)?,
+    };
     let (status, headers) = (answer.status, std::mem::take(&mut answer.headers));
     drop(answer);
     let inner = CallScope { result: Known::Rest { status, headers: &headers, body: &value }, ..*scope };
@@ -62,7 +69,10 @@ pub(super) fn rest(output: &Output, mut answer: RestAnswer, scope: &CallScope<'_
 
 /// What a step got from a REST source, as a value.
 pub(super) fn rest_step(output: &Output, answer: &RestAnswer) -> Result<Value, CallError> {
-    Ok(kept(output, answer::value(answer)?)?.0)
+    match streamed::run(output, answer) {
+        Some(streamed) => Ok(streamed::value(&streamed)?.0),
+        None => Ok(kept(output, answer::value(answer)?)?.0),
+    }
 }
 
 /// What a step got from a database, as a value: the list of rows, the row, the one value, or how many were
@@ -147,8 +157,7 @@ fn finish(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallSco
     if let Some(contract) = &output.contract
         && !contract.accepts(&object(&value, None))
     {
-        let message = "The answer does not have the form that this tool promises. This is what came: ";
-        return Err(CallError::new(ErrorClass::Upstream, format!("{message}{}", render::json(&value, cut))));
+        return Err(unpromised(&render::json(&value, cut)));
     }
     let structured = || Bytes::from(printed(&object(&value, cut)));
     if output.structured == Structured::Sent && matches!(output.text, TextForm::Json) {
@@ -159,6 +168,12 @@ fn finish(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallSco
         Structured::Sent => Body::Both { text, structured: structured() },
         Structured::Left => Body::Text(text),
     }))
+}
+
+/// A result that its schema does not allow.
+pub(super) fn unpromised(shown: &str) -> CallError {
+    let message = "The answer does not have the form that this tool promises. This is what came: ";
+    CallError::new(ErrorClass::Upstream, format!("{message}{shown}"))
 }
 
 fn text(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallScope<'_>) -> String {
@@ -182,7 +197,7 @@ type Bounded<'v> = (Cow<'v, Value>, Option<cut::Cut>);
 
 fn bounded(value: &Value, cut: Option<cut::Cut>, max: usize) -> Result<Bounded<'_>, CallError> {
     // The note about what was left out needs room too.
-    let room = max.saturating_sub(160);
+    let room = max.saturating_sub(cut::NOTE_ROOM);
     if cut::printed(value) <= room {
         return Ok((Cow::Borrowed(value), cut));
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     schema::Output as Contract,
-    select::{Path, Projection},
+    select::{Path, Projection, Stream},
     template::Text,
 };
 
@@ -25,6 +25,8 @@ pub struct Output {
     pub structured: Structured,
     /// The author's schema, which every structured content is held to.
     pub contract: Option<Contract>,
+    /// How JSON is selected and projected in one pass, where that is possible.
+    pub stream: Option<Stream>,
     /// Items of a list at most.
     pub max_items: Option<usize>,
     /// Bytes of the text at most.
@@ -32,6 +34,15 @@ pub struct Output {
 }
 
 impl Output {
+    /// The same, with [`Output::stream`] made from what it says now.
+    #[must_use]
+    pub fn followed(self) -> Self {
+        // What is blotted out or turned round must be there as a whole.
+        let is_plain = self.zip == Zip::No && self.redact.is_empty();
+        let stream = if is_plain { Stream::of(self.select.as_ref(), self.fields.as_ref()) } else { None };
+        Self { stream, ..self }
+    }
+
     /// Whether an answer of text is the whole result.
     #[must_use]
     pub fn shows_text(&self) -> bool {

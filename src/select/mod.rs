@@ -5,6 +5,8 @@ mod convert;
 mod html;
 mod parse;
 mod project;
+mod scan;
+mod stream;
 mod walk;
 
 use std::collections::HashSet;
@@ -16,6 +18,7 @@ use serde_json::Value;
 pub use convert::Convert;
 pub use html::html_to_text;
 pub use project::{Field, Projection, zip};
+pub use stream::{Stream, Streamed};
 pub use walk::TooManyNodes;
 
 /// Longest path, in bytes.

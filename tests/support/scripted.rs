@@ -30,6 +30,11 @@ impl Scripted {
         Self { status, headers, body: body.to_string(), gate: None }
     }
 
+    /// JSON as it is written.
+    pub(crate) fn written(body: &str) -> Self {
+        Self { body: body.to_owned(), ..Self::json(200, &Value::Null) }
+    }
+
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
