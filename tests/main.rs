@@ -47,6 +47,7 @@ mod streams;
 mod subscriptions;
 mod support;
 mod tidy;
+mod transactions;
 mod tree;
 mod types;
 mod wire;

@@ -1,4 +1,4 @@
-//! Floor 3. SQL operations: one statement.
+//! Floor 3. SQL operations: one statement, or several in one transaction.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Type;
 
-/// One statement on a database.
+/// One statement on a database, or several in one transaction.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-exactly-one-of" = ["query", "transaction"]))]
@@ -19,7 +19,8 @@ pub struct Operation {
     pub query: Option<String>,
     /// What comes back. Default: `rows`, and `affected` for a write without `RETURNING`.
     pub returns: Option<Returns>,
-    /// What the model is told when `row` or `value` finds nothing, as a template.
+    /// What the model is told when `row` or `value` finds nothing, as a template. With `transaction`: when a statement
+    /// affects or finds no row where another one, or its `expect_rows`, needs one.
     pub not_found: Option<String>,
     /// How many rows come back at most, in the place of the source's `max_rows`.
     #[schemars(range(min = 1, max = 100_000))]
@@ -29,8 +30,11 @@ pub struct Operation {
     /// What is known about result columns, by name.
     #[serde(default)]
     pub columns: IndexMap<String, Column>,
-    /// Several statements in one transaction.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Several statements in one transaction, in the place of `query`: they run in their order, and are kept together
+    /// or not at all. Needs `mode: write`. The result is an object with the result of each statement that has a name;
+    /// where none has one, it is `affected`: the rows that all of them affected. The source's `statement_timeout` is
+    /// the time for all of them together.
+    #[schemars(length(min = 1, max = 20))]
     pub transaction: Option<Vec<Statement>>,
 }
 
@@ -93,11 +97,19 @@ pub struct Column {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// The statement.
+    /// The statement. `:order.id` binds what the column `id` is in the first row of the earlier statement `order`,
+    /// exactly as the database gave it; if there is no row, nothing is kept. Of a statement without rows there are
+    /// `:order.affected` and, on SQLite and MySQL, `:order.last_insert_id`. None of these stands in a `[[ … ]]`.
     pub query: String,
-    /// The name of its result.
+    /// The name of its result, for the answer and for later statements.
     #[serde(rename = "as")]
     pub name: Option<String>,
-    /// How many rows it must affect.
+    /// What of it comes back, if it has a name. Default: `rows`, and `affected` for a write without `RETURNING`.
+    pub returns: Option<Returns>,
+    /// How many rows it must affect, or find if it only reads: a number, or text such as `"<=5"`. Otherwise the whole
+    /// transaction is rolled back.
     pub expect_rows: Option<ExpectRows>,
+    /// What is known about result columns, by name.
+    #[serde(default)]
+    pub columns: IndexMap<String, Column>,
 }

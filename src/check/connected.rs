@@ -7,7 +7,7 @@ use super::places::{Places, Statement};
 use crate::{
     catalog::{Catalog, Column, Entry, Finding},
     diag::{Code, Diagnostic, Diagnostics, closest},
-    plan::{Extent, Operation, Plan, Query, sql::Access},
+    plan::{Extent, Plan, Query, sql::Access},
     text::{FileSet, Span},
 };
 
@@ -15,10 +15,9 @@ use crate::{
 #[must_use]
 pub fn compare(plan: &Plan, catalog: &Catalog, places: &Places, files: &FileSet) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
-    for tool in &plan.tools {
-        let Operation::Sql(query) = &tool.operation else { continue };
-        let Some(place) = places.statement(&tool.name) else { continue };
-        let Some(entry) = catalog.entry(&tool.name).filter(|entry| entry.digest == digest(query)) else {
+    for (name, query) in plan.statements() {
+        let Some(place) = places.statement(&name) else { continue };
+        let Some(entry) = catalog.entry(&name).filter(|entry| entry.digest == digest(query)) else {
             let words = "the catalog does not know this statement as it is now";
             let stale = Diagnostic::warning(Code::CatalogStale, place.query, words);
             diagnostics.push(stale.help("write the catalog anew: `mcp-bridge check --connect --catalog FILE`"));

@@ -41,7 +41,9 @@ pub(super) fn build(
         (None, Some(Format::Csv)) => TextForm::Csv,
         (None, Some(Format::Text)) => TextForm::Text,
     };
-    let known = stage == Stage::SqlResult || written.fields.is_some() || written.schema.is_some();
+    let known = matches!(stage, Stage::SqlResult | Stage::TransactionResult)
+        || written.fields.is_some()
+        || written.schema.is_some();
     let max_bytes = written.max_bytes.map_or(MAX_BYTES, |size| size.0);
     if max_bytes < 256 {
         context.fault(Code::Output, &at.at("max_bytes"), "a result needs at least 256 bytes");

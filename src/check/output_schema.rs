@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     bridge::{Convert, Field, Output},
-    plan::{ColumnOverride, Output as Shaped, Structured, TextForm, sql::Returns},
+    plan::{ColumnOverride, Output as Shaped, Structured, TextForm, Transaction, sql::Returns},
 };
 
 /// What a cut list says about itself.
@@ -125,6 +125,25 @@ pub(super) fn of_sql(
             "required": ["affected"],
         }),
     }
+}
+
+/// The schema of a transaction's result: what each statement with a name gives, under its name. `columns`
+/// knows them by the statement's position.
+pub(super) fn of_transaction<'a>(
+    transaction: &Transaction,
+    columns: &dyn Fn(usize) -> Option<Vec<Column<'a>>>,
+) -> Value {
+    let results = transaction.named().map(|(at, name, query)| {
+        let columns = columns(at);
+        (name.to_string(), of_sql(query.returns, columns.as_deref(), &query.columns, false))
+    });
+    let results: Map<String, Value> = results.collect();
+    if results.is_empty() {
+        let affected = json!({ "affected": { "type": "integer" } });
+        return json!({ "type": "object", "properties": affected, "required": ["affected"] });
+    }
+    let names: Vec<&String> = results.keys().collect();
+    json!({ "type": "object", "required": names, "properties": results })
 }
 
 fn row(columns: Option<&[Column<'_>]>, overrides: &[ColumnOverride]) -> Value {

@@ -216,6 +216,11 @@ fn operation(
         return (built.map(|it| Operation::Rest(Box::new(it))), Stage::RestResult, natural);
     }
     let written_sql = written.sql.as_ref();
+    if let Some(several) = written_sql.filter(|it| it.transaction.is_some()) {
+        writes(&at.at("sql"), "a transaction", context);
+        sources.find(several.source.as_deref(), source::Kind::Sql, &at.at("sql"), context);
+        return (None, Stage::TransactionResult, TIMEOUT);
+    }
     let mut built = written_sql.and_then(|operation| sql::build(operation, params, sources, &at.at("sql"), context));
     if let Some(query) = &mut built {
         if query.access == Access::Write {
@@ -260,13 +265,15 @@ fn natural(operation: &Operation, output: &Output) -> Option<String> {
                 Content::Text(_) | Content::Link { .. } => "text/plain".into(),
             });
         }
-        Operation::Rest(_) | Operation::Sql(_) | Operation::Steps(_) => match &output.text {
-            TextForm::Json => "application/json",
-            TextForm::Yaml => "application/yaml",
-            TextForm::Table => "text/markdown",
-            TextForm::Csv => "text/csv",
-            TextForm::Text | TextForm::Template(_) => "text/plain",
-        },
+        Operation::Rest(_) | Operation::Sql(_) | Operation::Transaction(_) | Operation::Steps(_) => {
+            match &output.text {
+                TextForm::Json => "application/json",
+                TextForm::Yaml => "application/yaml",
+                TextForm::Table => "text/markdown",
+                TextForm::Csv => "text/csv",
+                TextForm::Text | TextForm::Template(_) => "text/plain",
+            }
+        }
     };
     Some(text.to_owned())
 }

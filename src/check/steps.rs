@@ -229,6 +229,10 @@ impl Builder<'_> {
             return built.map(|request| Call::Rest(Box::new(request)));
         }
         let operation = written.sql.as_ref()?;
+        if operation.transaction.is_some() {
+            let built = sql::build_transaction(operation, params, self.sources, &self.at.at("sql"), context);
+            return built.map(|transaction| Call::Transaction(Box::new(transaction)));
+        }
         let built = sql::build(operation, params, self.sources, &self.at.at("sql"), context);
         built.map(|query| Call::Sql(Box::new(query)))
     }

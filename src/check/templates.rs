@@ -30,6 +30,8 @@ pub(super) enum Stage {
     SqlResult,
     /// After the last step.
     StepsResult,
+    /// After the last statement of a transaction.
+    TransactionResult,
     /// In a fixed answer, among its questions.
     Reply,
 }
@@ -44,7 +46,7 @@ impl Stage {
             Self::RestResult => &["args", "caller", "now", "request", "status", "headers", "body"],
             Self::Reply => &["args", "caller", "now", "request", "answers"],
             Self::SqlResult => &["args", "caller", "now", "request", "rows", "row"],
-            Self::StepsResult => &["args", "caller", "now", "request", "body"],
+            Self::StepsResult | Self::TransactionResult => &["args", "caller", "now", "request", "body"],
         }
     }
 }

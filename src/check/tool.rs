@@ -123,9 +123,13 @@ fn operation(
         let built = steps::build(all, params, sources, &at.at("steps"), context);
         return (built.map(|it| Operation::Steps(Box::new(it))), Stage::StepsResult, steps::timeout(all, sources));
     }
+    let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), source::Kind::Sql);
+    if let Some(several) = written.sql.as_ref().filter(|it| it.transaction.is_some()) {
+        let built = sql::build_transaction(several, params, sources, &at.at("sql"), context);
+        return (built.map(|it| Operation::Transaction(Box::new(it))), Stage::TransactionResult, natural);
+    }
     let built =
         written.sql.as_ref().and_then(|operation| sql::build(operation, params, sources, &at.at("sql"), context));
-    let natural = timeout(written.sql.as_ref().and_then(|it| it.source.as_deref()), source::Kind::Sql);
     (built.map(|it| Operation::Sql(Box::new(it))), Stage::SqlResult, natural)
 }
 
@@ -160,10 +164,12 @@ fn derived(operation: &Operation) -> Annotations {
     match operation {
         Operation::Rest(request) => of_request(request),
         Operation::Sql(query) => of_query(query),
+        Operation::Transaction(transaction) => of_transaction(transaction),
         Operation::Steps(steps) => {
             let all = steps.all.iter().map(|step| match &step.call {
                 Call::Rest(request) => of_request(request),
                 Call::Sql(query) => of_query(query),
+                Call::Transaction(transaction) => of_transaction(transaction),
             });
             let nothing = Annotations { read_only: true, destructive: false, idempotent: true, open_world: false };
             all.fold(nothing, |one, other| Annotations {
@@ -192,6 +198,11 @@ fn of_query(query: &plan::Query) -> Annotations {
     Annotations { read_only, destructive: !read_only && !insert_only, idempotent: read_only, open_world: false }
 }
 
+fn of_transaction(transaction: &plan::Transaction) -> Annotations {
+    let destructive = transaction.effect() == Effect::Changes;
+    Annotations { read_only: false, destructive, idempotent: false, open_world: false }
+}
+
 fn overridden(derived: Annotations, written: Option<&WrittenAnnotations>) -> Annotations {
     let written = written.copied().unwrap_or_default();
     let read_only = written.read_only.unwrap_or(derived.read_only);
@@ -215,6 +226,9 @@ fn advise_on_hints(operation: &Operation, hints: Annotations, at: &Pointer, cont
         Operation::Sql(query) if query.access == Access::Write => {
             context.fault(Code::NotAccepted, &at, "a statement with `mode: write` is not read-only");
         }
+        Operation::Transaction(_) => {
+            context.fault(Code::NotAccepted, &at, "statements with `mode: write` are not read-only");
+        }
         Operation::Rest(request) if matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE") => {
             let message = format!("a {} request is not read-only", request.method.as_str());
             context.fault(Code::NotAccepted, &at, message);
@@ -222,7 +236,7 @@ fn advise_on_hints(operation: &Operation, hints: Annotations, at: &Pointer, cont
         Operation::Steps(steps) => {
             let changing = steps.all.iter().find(|step| match &step.call {
                 Call::Rest(request) => matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE"),
-                Call::Sql(query) => query.access == Access::Write,
+                Call::Sql(_) | Call::Transaction(_) => step.call.writes(),
             });
             if let Some(step) = changing {
                 let message = format!("the step `{}` changes something, so the tool is not read-only", step.name);
@@ -237,16 +251,23 @@ fn schema_of(operation: &Operation, written: &Written, output: &Output) -> Optio
     match operation {
         Operation::Reply(_) => None,
         Operation::Rest(_) | Operation::Steps(_) => output_schema::of_rest(written.output.as_ref(), output),
-        Operation::Sql(query) => {
+        Operation::Sql(_) | Operation::Transaction(_) => {
             let given = written.output.as_ref().and_then(|output| output.schema.clone());
             if output.structured == plan::Structured::Left {
-                None
-            } else if let Some(schema) = given {
-                Some(serde_json::Value::Object(schema))
-            } else if output_schema::rows_as_they_are(output) {
-                Some(output_schema::of_sql(query.returns, None, &query.columns, query.not_found.is_some()))
-            } else {
-                output_schema::of_rest(written.output.as_ref(), output)
+                return None;
+            }
+            if let Some(schema) = given {
+                return Some(serde_json::Value::Object(schema));
+            }
+            match operation {
+                _ if !output_schema::rows_as_they_are(output) => {
+                    output_schema::of_rest(written.output.as_ref(), output)
+                }
+                Operation::Transaction(transaction) => Some(output_schema::of_transaction(transaction, &|_| None)),
+                Operation::Sql(query) => {
+                    Some(output_schema::of_sql(query.returns, None, &query.columns, query.not_found.is_some()))
+                }
+                Operation::Reply(_) | Operation::Rest(_) | Operation::Steps(_) => None,
             }
         }
     }

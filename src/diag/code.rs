@@ -167,6 +167,13 @@ codes! {
     /// Pages that cannot be turned.
     Pagination = "MB0545",
 
+    /// A transaction that cannot be, or a key that has no meaning in one.
+    TransactionKey = "MB0560",
+    /// A name that no statement of a transaction can have.
+    TransactionName = "MB0561",
+    /// A value of another statement of a transaction that is not there.
+    TransactionResult = "MB0562",
+
     /// A placeholder without a param.
     SqlPlaceholder = "MB0601",
     /// A placeholder of the engine in the place of `:name`.

@@ -13,11 +13,15 @@ use super::{
     shape,
 };
 use crate::{
-    plan::{CallerPart, Operation, Query, SettingValue, SourceKind, Tool, Turning, rest::Request},
+    plan::{
+        CallerPart, Operation, Query, SettingValue, SourceId, SourceKind, Tool, Transaction, Turning, rest::Request,
+        sql::Returns,
+    },
+    template::Text,
     upstream::{
         FailureClass, Upstream,
         rest::{Answer, RestCall, Unfinished},
-        sql::{Answer as Rows, Limits, Repeat, Run},
+        sql::{Answer as Rows, Limits, Repeat, Run, Transact},
     },
 };
 
@@ -108,6 +112,11 @@ async fn perform(
             let answer = world.sql(query, &scope).await?;
             shape::sql(query, &call.tool.output, answer, &scope)
         }
+        Operation::Transaction(transaction) => {
+            let scope = scope(call, arguments, &[]);
+            let answers = Box::pin(world.transact(transaction, &scope)).await?;
+            shape::transaction(transaction, &call.tool.output, answers, &scope)
+        }
         // Its future is as large as all it may do: the others do not carry it along.
         Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, arguments)).await,
         Operation::Reply(reply) => reply::give(reply, &scope(call, arguments, &[]), call.peer).await,
@@ -185,26 +194,59 @@ impl World<'_> {
         let Some(Upstream::Sql(upstream)) = self.generation.upstream(query.source) else {
             return Err(unconnected());
         };
-        let session = session(self.generation, self.call.principal, query)?;
+        let session = session(self.generation, self.call.principal, query.source)?;
         let run = Run {
             statement: &query.statement,
             access: query.access,
             arguments: scope.arguments,
             returns: query.returns,
             expect_rows: query.expect_rows,
-            repeat: if self.call.tool.annotations.idempotent { Repeat::AfterCollision } else { Repeat::Never },
+            repeat: self.repeat(),
             session: &session,
             limits: Limits { max_rows: query.max_rows, max_bytes: self.call.tool.output.max_bytes },
             deadline: self.deadline,
         };
         match (upstream.run(run).await, &query.not_found) {
-            (Err(error), Some(text)) if error.class() == FailureClass::Missing => {
-                let text = text.render(scope).map_err(|error| shape::template_failed(&error))?;
-                Err(CallError::new(ErrorClass::Missing, text))
-            }
+            (Err(error), Some(text)) if error.class() == FailureClass::Missing => Err(missing(text, scope)?),
             (answer, _) => Ok(answer?),
         }
     }
+
+    /// Runs the statements of a transaction with the values of a scope.
+    pub(super) async fn transact(
+        &self,
+        transaction: &Transaction,
+        scope: &CallScope<'_>,
+    ) -> Result<Vec<Rows>, CallError> {
+        let Some(Upstream::Sql(upstream)) = self.generation.upstream(transaction.source) else {
+            return Err(unconnected());
+        };
+        let session = session(self.generation, self.call.principal, transaction.source)?;
+        // Each statement with rows may fill its share of the answer.
+        let shares = transaction.named().filter(|(_, _, query)| query.returns != Returns::Affected).count();
+        let request = Transact {
+            parts: &transaction.parts,
+            arguments: scope.arguments,
+            repeat: self.repeat(),
+            session: &session,
+            max_bytes: self.call.tool.output.max_bytes / shares.max(1),
+            deadline: self.deadline,
+        };
+        match (upstream.transact(request).await, &transaction.not_found) {
+            (Err(error), Some(text)) if error.class() == FailureClass::Missing => Err(missing(text, scope)?),
+            (answers, _) => Ok(answers?),
+        }
+    }
+
+    fn repeat(&self) -> Repeat {
+        if self.call.tool.annotations.idempotent { Repeat::AfterCollision } else { Repeat::Never }
+    }
+}
+
+/// What the author says where nothing was found.
+fn missing(text: &Text, scope: &CallScope<'_>) -> Result<CallError, CallError> {
+    let text = text.render(scope).map_err(|error| shape::template_failed(&error))?;
+    Ok(CallError::new(ErrorClass::Missing, text))
 }
 
 fn unconnected() -> CallError {
@@ -226,8 +268,12 @@ fn bind_identity(call: &Call<'_>, arguments: &mut Map<String, Value>) -> Result<
 
 /// Settings of the database session for this caller. One without a part that a setting takes is
 /// refused: row-level security would go by nothing.
-fn session(generation: &Generation, principal: &Principal, query: &Query) -> Result<Vec<(String, String)>, CallError> {
-    let source = generation.plan().sources.get(query.source.index());
+fn session(
+    generation: &Generation,
+    principal: &Principal,
+    source: SourceId,
+) -> Result<Vec<(String, String)>, CallError> {
+    let source = generation.plan().sources.get(source.index());
     let Some(SourceKind::Sql(source)) = source.map(|source| &source.kind) else { return Ok(Vec::new()) };
     let settings = source.engine.session().iter().map(|setting| {
         let value = match &setting.value {

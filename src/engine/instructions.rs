@@ -127,6 +127,7 @@ fn tail(tools: &[&Tool]) -> String {
         .iter()
         .filter_map(|tool| match &tool.operation {
             Operation::Sql(query) => Some(query.max_rows),
+            Operation::Transaction(transaction) => transaction.named().map(|(_, _, query)| query.max_rows).max(),
             Operation::Rest(_) | Operation::Steps(_) | Operation::Reply(_) => None,
         })
         .collect();

@@ -14,6 +14,8 @@ pub enum Preview {
     Request(rest::Preview),
     /// Run one statement.
     Statement(sql::Preview),
+    /// Run several statements in one transaction.
+    Transaction(Vec<sql::Preview>),
     /// Run several steps, each with the results of those before it: their names.
     Steps(Vec<String>),
     /// Answer without any source.
@@ -41,6 +43,7 @@ pub fn preview(plan: &Plan, call: &Call<'_>) -> Result<Preview, CallError> {
             }
         }
         Operation::Sql(query) => Preview::Statement(sql::preview(query, &arguments)?),
+        Operation::Transaction(transaction) => Preview::Transaction(sql::preview_all(transaction, &arguments)?),
         Operation::Steps(steps) => Preview::Steps(steps.all.iter().map(|step| step.name.clone()).collect()),
         Operation::Reply(_) => Preview::Nothing,
     })

@@ -14,7 +14,7 @@ use super::{
     streamed,
 };
 use crate::{
-    plan::{Output, Query, Structured, TextForm, Zip, sql::Returns},
+    plan::{Output, Query, Structured, TextForm, Transaction, Zip, sql::Returns},
     select,
     template::RenderError,
     upstream::{
@@ -85,6 +85,54 @@ pub(super) fn sql_step(query: &Query, output: &Output, answer: SqlAnswer) -> Res
         (_, value) => value,
     };
     Ok(kept(output, value)?.0)
+}
+
+/// Shapes the results of a transaction.
+pub(super) fn transaction(
+    transaction: &Transaction,
+    output: &Output,
+    answers: Vec<SqlAnswer>,
+    scope: &CallScope<'_>,
+) -> Result<Outcome, CallError> {
+    let object = Bytes::from(results(transaction, answers));
+    let plain =
+        output.select.is_none() && output.fields.is_none() && output.zip == Zip::No && output.max_items.is_none();
+    if plain && output.redact.is_empty() && matches!(output.text, TextForm::Json) {
+        return Ok(Outcome::fine(match output.structured {
+            Structured::Sent => Body::Structured(object),
+            Structured::Left => Body::Document(object),
+        }));
+    }
+    let (value, cut) = kept(output, serde_json::from_slice(&object).map_err(|error| unreadable(&error))?)?;
+    let inner = CallScope { result: Known::Steps { body: &value }, ..*scope };
+    finish(output, &value, cut, &inner)
+}
+
+/// What a step got from a transaction, as a value.
+pub(super) fn transaction_step(
+    transaction: &Transaction,
+    output: &Output,
+    answers: Vec<SqlAnswer>,
+) -> Result<Value, CallError> {
+    let object = results(transaction, answers);
+    Ok(kept(output, serde_json::from_slice(&object).map_err(|error| unreadable(&error))?)?.0)
+}
+
+/// The results of the statements that have names; where none has one, how many rows all of them affected.
+fn results(transaction: &Transaction, answers: Vec<SqlAnswer>) -> Vec<u8> {
+    let affected: u64 = answers.iter().filter_map(|answer| answer.affected).sum();
+    let mut out = Vec::new();
+    for (part, answer) in transaction.parts.iter().zip(answers) {
+        let Some(name) = &part.name else { continue };
+        // Names are identifiers, so they stand in quotes as they are.
+        out.extend_from_slice(format!("{}\"{name}\":", if out.is_empty() { '{' } else { ',' }).as_bytes());
+        out.extend_from_slice(&sql_object(part.query.returns, answer));
+    }
+    if out.is_empty() {
+        return format!("{{\"affected\":{affected}}}").into_bytes();
+    }
+    out.push(b'}');
+    out
 }
 
 /// Shapes the results of all steps.
@@ -353,15 +401,16 @@ fn first_member(row: &RawValue) -> Option<Box<RawValue>> {
 }
 
 fn rows_value(returns: Returns, answer: &SqlAnswer) -> Result<Value, CallError> {
-    let internal = |error: serde_json::Error| {
-        CallError::new(ErrorClass::Internal, "The rows could not be read.").caused_by(error.to_string())
-    };
     match returns {
-        Returns::Rows => serde_json::from_slice(&answer.rows).map_err(internal),
+        Returns::Rows => serde_json::from_slice(&answer.rows).map_err(|error| unreadable(&error)),
         Returns::Row | Returns::Value | Returns::Affected => {
-            serde_json::from_slice(&sql_member(returns, answer)).map_err(internal)
+            serde_json::from_slice(&sql_member(returns, answer)).map_err(|error| unreadable(&error))
         }
     }
+}
+
+fn unreadable(error: &serde_json::Error) -> CallError {
+    CallError::new(ErrorClass::Internal, "The rows could not be read.").caused_by(error.to_string())
 }
 
 /// A template that names what this call does not have.

@@ -170,6 +170,11 @@ impl Running<'_> {
                 }
                 shape::sql_step(query, &step.output, answer)
             }
+            Call::Transaction(transaction) => {
+                let answers = Box::pin(self.world.transact(transaction, &scope)).await?;
+                self.count(answers.iter().map(|answer| answer.rows.len()).sum())?;
+                shape::transaction_step(transaction, &step.output, answers)
+            }
         }
     }
 

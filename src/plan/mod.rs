@@ -15,6 +15,7 @@ mod source;
 pub mod sql;
 pub mod steps;
 mod tool;
+mod transaction;
 mod uri;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
@@ -33,6 +34,7 @@ pub use source::{
     Setting, SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,
 };
 pub use tool::{Annotations, Mirror, Operation, Tool};
+pub use transaction::{Gives, Part, Transaction};
 pub use uri::{ResourceUri, UriFault};
 
 /// Names one bridge of a [`Plan`].

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Output, Query, SourceId, rest, sql};
+use super::{Output, Query, SourceId, Transaction, rest, sql};
 use crate::{
     select::Path,
     template::{Text, Tree},
@@ -48,6 +48,8 @@ pub enum Call {
     Rest(Box<rest::Request>),
     /// One SQL statement.
     Sql(Box<Query>),
+    /// Several SQL statements, kept together or not at all.
+    Transaction(Box<Transaction>),
 }
 
 impl Call {
@@ -57,6 +59,7 @@ impl Call {
         match self {
             Self::Rest(request) => request.source,
             Self::Sql(query) => query.source,
+            Self::Transaction(transaction) => transaction.source,
         }
     }
 
@@ -66,6 +69,7 @@ impl Call {
         match self {
             Self::Rest(request) => !request.reads(),
             Self::Sql(query) => query.access == sql::Access::Write,
+            Self::Transaction(_) => true,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Admission, Bound, BridgeId, Caching, CallerPart, Confirmation, Item, Output, Query, QuestionKind, Reply, SourceId,
-    rest, sql, steps::Steps,
+    Transaction, rest, sql, steps::Steps,
 };
 use crate::schema::Arguments;
 
@@ -64,7 +64,7 @@ impl Tool {
             || match &self.operation {
                 // Whoever waits for another attempt or another page is told so.
                 Operation::Rest(request) => request.care.retry.is_some() || request.care.paginate.is_some(),
-                Operation::Sql(_) => false,
+                Operation::Sql(_) | Operation::Transaction(_) => false,
                 Operation::Steps(_) => true,
                 Operation::Reply(reply) => reply.speaks(),
             }
@@ -75,7 +75,7 @@ impl Tool {
     pub fn logs(&self) -> bool {
         match &self.operation {
             Operation::Reply(reply) => reply.items.iter().any(|item| matches!(item, Item::Log(_))),
-            Operation::Rest(_) | Operation::Sql(_) | Operation::Steps(_) => false,
+            Operation::Rest(_) | Operation::Sql(_) | Operation::Transaction(_) | Operation::Steps(_) => false,
         }
     }
 
@@ -83,7 +83,7 @@ impl Tool {
     pub fn demands(&self) -> impl Iterator<Item = QuestionKind> {
         let reply = match &self.operation {
             Operation::Reply(reply) => Some(reply),
-            Operation::Rest(_) | Operation::Sql(_) | Operation::Steps(_) => None,
+            Operation::Rest(_) | Operation::Sql(_) | Operation::Transaction(_) | Operation::Steps(_) => None,
         };
         reply.into_iter().flat_map(|reply| reply.demands())
     }
@@ -111,6 +111,8 @@ pub enum Operation {
     Rest(Box<rest::Request>),
     /// One SQL statement.
     Sql(Box<Query>),
+    /// Several SQL statements, kept together or not at all.
+    Transaction(Box<Transaction>),
     /// Several calls, one after the other.
     Steps(Box<Steps>),
     /// A fixed answer.
@@ -124,6 +126,7 @@ impl Operation {
         match self {
             Self::Rest(request) => !request.reads(),
             Self::Sql(query) => query.access == sql::Access::Write,
+            Self::Transaction(_) => true,
             Self::Steps(steps) => steps.all.iter().any(|step| step.call.writes()),
             Self::Reply(_) => false,
         }
@@ -135,6 +138,7 @@ impl Operation {
         match self {
             Self::Rest(request) => vec![request.source],
             Self::Sql(query) => vec![query.source],
+            Self::Transaction(transaction) => vec![transaction.source],
             Self::Steps(steps) => steps.all.iter().map(|step| step.call.source()).collect(),
             Self::Reply(_) => Vec::new(),
         }

@@ -59,6 +59,13 @@ impl UpstreamError {
         self
     }
 
+    /// The same failure in other words for the model.
+    #[must_use]
+    pub fn retold(mut self, words: impl FnOnce(&str) -> String) -> Self {
+        self.public = words(&self.public).into();
+        self
+    }
+
     /// Adds what the caller's client can do about it.
     #[must_use]
     pub fn relayed(mut self, relay: Relay) -> Self {

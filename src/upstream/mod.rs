@@ -7,7 +7,7 @@ pub mod sql;
 use crate::{
     catalog::{Catalog, Entry, Finding},
     check,
-    plan::{Operation, Plan, Query, SourceId, SourceKind, sql::Access},
+    plan::{Operation, Plan, Query, SourceId, SourceKind, Transaction, sql::Access},
     secret::Vault,
 };
 
@@ -99,25 +99,35 @@ impl Upstreams {
     pub async fn catalog(&self, plan: &Plan) -> Catalog {
         let mut catalog = Catalog::default();
         for tool in &plan.tools {
-            let Operation::Sql(query) = &tool.operation else { continue };
-            let Some(Upstream::Sql(sql)) = self.get(query.source) else { continue };
-            let variants = query.statement.variants(&|_| true);
-            let Some(form) = variants.first() else { continue };
-            match sql.describe(&query.statement, form).await {
-                Ok(columns) => catalog.insert(tool.name.clone(), columns),
-                Err(error) => tracing::warn!(tool = %tool.name, reason = error.public(), "columns are not known"),
+            match &tool.operation {
+                Operation::Sql(query) => self.describe(tool.name.clone(), query, &mut catalog).await,
+                Operation::Transaction(transaction) => {
+                    for (at, _, query) in transaction.named() {
+                        self.describe(Transaction::key(&tool.name, at), query, &mut catalog).await;
+                    }
+                }
+                Operation::Rest(_) | Operation::Steps(_) | Operation::Reply(_) => {}
             }
         }
         catalog
     }
 
+    async fn describe(&self, key: String, query: &Query, catalog: &mut Catalog) {
+        let Some(Upstream::Sql(sql)) = self.get(query.source) else { return };
+        let variants = query.statement.variants(&|_| true);
+        let Some(form) = variants.first() else { return };
+        match sql.describe(&query.statement, form).await {
+            Ok(columns) => catalog.insert(key, columns),
+            Err(error) => tracing::warn!(tool = key, reason = error.public(), "columns are not known"),
+        }
+    }
+
     /// Asks the databases about every text that the statements of the tools can have. Nothing is run.
     pub async fn inspect(&self, plan: &Plan) -> Catalog {
         let mut catalog = Catalog::default();
-        for tool in &plan.tools {
-            let Operation::Sql(query) = &tool.operation else { continue };
+        for (key, query) in plan.statements() {
             let Some(Upstream::Sql(sql)) = self.get(query.source) else { continue };
-            catalog.enter(tool.name.clone(), inspect(sql, query).await);
+            catalog.enter(key, inspect(sql, query).await);
         }
         catalog
     }

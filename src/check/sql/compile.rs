@@ -23,6 +23,19 @@ pub enum ParamKind {
     Like(LikeKind),
     /// Author texts by key, in the order of the file.
     Choice(Vec<(String, String)>),
+    /// A statement of the same transaction, for `:name.column`.
+    Statement(Outcome),
+}
+
+/// What there is of a statement of the same transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Rows with columns.
+    Rows,
+    /// Only how many rows it affected, and the id of the last one it added where the engine has one.
+    Count,
+    /// Nothing: it has not run yet.
+    NotYet,
 }
 
 /// The declared params by name.
@@ -40,8 +53,10 @@ pub struct Compiled {
     pub unguarded: BTreeSet<String>,
     /// `:name` of a declared param inside quotes, where it is plain text: most likely a mistake.
     pub quoted: Vec<(String, Range<usize>)>,
-    /// Whether there is a RETURNING clause, so that a write has rows.
-    pub returning: bool,
+    /// Whether it has rows; `None` when only the database knows, as of a procedure.
+    pub has_rows: Option<bool>,
+    /// The statements of the same transaction that it takes values of.
+    pub taken: BTreeSet<String>,
     /// Whether all it can do is add rows, so that a write is not destructive.
     pub insert_only: bool,
     /// Whether the outermost query always has a LIMIT or a FETCH clause.
@@ -64,11 +79,12 @@ pub fn compile(text: &str, params: &Params, dialect: Dialect, access: Access) ->
         return Err(reader.faults);
     }
     Ok(Compiled {
-        returning: keyword::has_returning(&reader.words),
+        has_rows: keyword::has_rows(&reader.words, reader.leading.as_ref()),
         insert_only: access == Access::Write && keyword::is_insert_only(&reader.words),
         limited: keyword::is_limited(&reader.words),
         statement: Statement::new(dialect, reader.pieces),
         used: reader.used,
+        taken: reader.taken,
         unguarded: reader.unguarded,
         quoted: reader.quoted,
     })

@@ -98,6 +98,28 @@ pub enum FaultKind {
         /// The inner param.
         name: String,
     },
+    /// `:name` of an earlier statement without a column behind it.
+    ResultWithoutColumn {
+        /// The statement.
+        name: String,
+    },
+    /// A value of an earlier statement in a fragment, which would have to be decided before it is there.
+    ResultInFragment {
+        /// The statement.
+        name: String,
+    },
+    /// A value of a statement that has not run yet.
+    ResultNotYet {
+        /// The statement.
+        name: String,
+    },
+    /// A column of a statement without rows.
+    ResultHasNoRows {
+        /// The statement.
+        name: String,
+        /// Whether the engine tells the id of the row that was added last.
+        has_id: bool,
+    },
     /// The text does not begin with a keyword.
     NoLeadingKeyword,
     /// A kind of statement that no tool may run: it changes the session or the transaction.

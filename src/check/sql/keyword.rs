@@ -82,8 +82,18 @@ pub(super) struct Leading {
     pub(super) range: Range<usize>,
 }
 
-pub(super) fn has_returning(words: &[Word]) -> bool {
-    words.iter().any(|word| word.is_keyword(&["RETURNING"]))
+/// Whether a statement has rows. `None` where only the database knows, as of a procedure.
+pub(super) fn has_rows(words: &[Word], leading: Option<&Leading>) -> Option<bool> {
+    if words.iter().any(|word| word.is_keyword(&["RETURNING"])) {
+        return Some(true);
+    }
+    let changes = || words.iter().any(|word| word.depth == 0 && word.is_keyword(&CHANGING));
+    match leading.and_then(|leading| leading.keyword.as_deref())? {
+        "SELECT" | "VALUES" | "EXPLAIN" | "TABLE" | "SHOW" | "DESC" | "DESCRIBE" => Some(true),
+        "WITH" => Some(!changes()),
+        "CALL" => None,
+        _ => Some(false),
+    }
 }
 
 /// Whether all that a write can do is add rows. `ON CONFLICT DO UPDATE` and `OR REPLACE` do more.
@@ -193,10 +203,14 @@ mod tests {
             ("INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET b = 1", false, false),
             ("INSERT OR REPLACE INTO a VALUES (1)", false, false),
             ("UPDATE a SET b = 1 RETURNING b", false, true),
-            ("SELECT 'RETURNING', t.returning FROM t", false, false),
+            ("DELETE FROM t WHERE t.returning = 'RETURNING'", false, false),
+            ("SELECT make_order(1)", false, true),
+            ("WITH x AS (SELECT 1) SELECT 1 FROM x", false, true),
+            ("WITH x AS (DELETE FROM a RETURNING *) SELECT 1 FROM x", false, true),
+            ("WITH x AS (SELECT 1) DELETE FROM a", false, false),
         ] {
             let compiled = compile(text, &Params::new(), Postgres, Access::Write).unwrap();
-            assert_eq!((compiled.insert_only, compiled.returning), (is_insert_only, has_rows), "{text}");
+            assert_eq!((compiled.insert_only, compiled.has_rows), (is_insert_only, Some(has_rows)), "{text}");
         }
     }
 

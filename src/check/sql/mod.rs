@@ -1,22 +1,26 @@
-//! Floor 4. SQL operations: the statement compiled, every fault in it told at its place.
+//! Floor 4. SQL operations: the statements compiled, every fault in them told at its place.
 
 mod compile;
 mod fault;
 mod keyword;
 mod lexer;
+mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::{
     context::Context,
     params::{Params, Presence, Role},
-    source::{Kind, Sources},
+    source::{Kind, Known, Sources},
     templates::{self, Stage},
 };
 use crate::{
-    bridge::{Access as WrittenAccess, ExpectRows, Like, Returns as WrittenReturns, SqlOperation},
+    bridge::{
+        Access as WrittenAccess, Column as WrittenColumn, ExpectRows, Like, Returns as WrittenReturns, SqlOperation,
+    },
     diag::{Code, Diagnostic},
     plan::{
         ColumnOverride, Effect, Extent, Query,
@@ -25,8 +29,9 @@ use crate::{
     yaml::Pointer,
 };
 
-use compile::{Compiled, ParamKind};
+use compile::{Compiled, Outcome, ParamKind};
 use fault::{Fault, FaultKind, Place};
+pub(super) use transaction::build as build_transaction;
 
 /// Builds a statement. `None` after a fault that leaves nothing to build on.
 pub(super) fn build(
@@ -43,16 +48,17 @@ pub(super) fn build(
         None if context.is_lost(operation.mode.as_ref(), &at.at("mode")) => None,
         Some(WrittenAccess::Read) | None => Some(Access::Read),
     };
-    if access == Some(Access::Write) && source.is_some_and(|source| !source.writable) {
-        let span = context.value(&at.at("mode"));
-        let fault = Diagnostic::error(Code::SqlKey, span, "the source is read-only");
-        context.push(fault.help("say `read_only: false` at the source to permit tools that write"));
+    if access == Some(Access::Write) {
+        permits_writes(source, at, context);
     }
     let dialect = source.and_then(|source| source.dialect).unwrap_or(Dialect::Sqlite);
-    let compiled = statement(operation.query.as_deref()?, params, (access, dialect), at, context);
+    let text = Written { query: operation.query.as_deref()?, access, dialect, earlier: &[], at };
+    let compiled = statement(&text, params, context);
     let returns_at = at.at("returns");
-    let found = returns(operation, access, compiled.as_ref(), at, context);
-    let expect_rows = expect_rows(operation, access, at, context);
+    let found = returns(operation.returns, access, compiled.as_ref(), &returns_at, context);
+    if operation.expect_rows.is_some() && access == Some(Access::Read) {
+        context.fault(Code::SqlKey, &at.at("expect_rows"), "`expect_rows` has a meaning for `mode: write` only");
+    }
     let not_found = operation.not_found.as_deref().and_then(|text| {
         let at = at.at("not_found");
         let is_told = context.is_lost(operation.returns.as_ref(), &returns_at);
@@ -63,8 +69,9 @@ pub(super) fn build(
     });
     if let Some(compiled) = &compiled {
         let texts = not_found.iter().flat_map(|text| text.variables().iter().filter_map(|it| it.path.first()));
-        let named: BTreeSet<&str> = texts.map(String::as_str).collect();
-        advise(compiled, params, &named, at, context);
+        let used: BTreeSet<&str> = texts.chain(&compiled.used).map(String::as_str).collect();
+        advise_on_unused(&used, params, &at.above(), context);
+        advise_on_text(compiled, params, at, context);
     }
     let compiled = compiled?;
     Some(Query {
@@ -76,19 +83,34 @@ pub(super) fn build(
         returns: found,
         not_found,
         max_rows: operation.max_rows.map_or(source.map_or(0, |source| source.max_rows), |max| max as usize),
-        expect_rows,
-        columns: columns(operation),
+        expect_rows: operation.expect_rows.as_ref().and_then(expected),
+        columns: columns(&operation.columns),
     })
 }
 
-fn statement(
-    text: &str,
-    params: &Params,
-    (access, dialect): (Option<Access>, Dialect),
-    at: &Pointer,
-    context: &mut Context<'_>,
-) -> Option<Compiled> {
-    let query_at = at.at("query");
+fn permits_writes(source: Option<&Known>, at: &Pointer, context: &mut Context<'_>) {
+    if source.is_some_and(|source| !source.writable) {
+        let span = context.value(&at.at("mode"));
+        let fault = Diagnostic::error(Code::SqlKey, span, "the source is read-only");
+        context.push(fault.help("say `read_only: false` at the source to permit tools that write"));
+    }
+}
+
+/// A statement as it is written.
+struct Written<'a> {
+    query: &'a str,
+    /// `None` where nobody can tell which mode was meant.
+    access: Option<Access>,
+    dialect: Dialect,
+    /// The statements of the same transaction.
+    earlier: &'a [(String, Outcome)],
+    /// Where `query` is a key.
+    at: &'a Pointer,
+}
+
+fn statement(written: &Written<'_>, params: &Params, context: &mut Context<'_>) -> Option<Compiled> {
+    let &Written { query: text, access, dialect, .. } = written;
+    let query_at = written.at.at("query");
     let options = params.declared.iter().flat_map(|param| match &param.role {
         Role::Choice(options) => options.iter().map(|(key, _)| param.pointer.at("choices").at(key)).collect(),
         Role::Scalar | Role::List | Role::Object | Role::Like(_) | Role::Open => Vec::new(),
@@ -103,7 +125,8 @@ fn statement(
         return None;
     }
     let declared = params.declared.iter().map(|param| (param.name.clone(), kind_of(&param.role)));
-    let mut kinds: BTreeMap<String, ParamKind> = declared.collect();
+    let earlier = written.earlier.iter().map(|(name, outcome)| (name.clone(), ParamKind::Statement(*outcome)));
+    let mut kinds: BTreeMap<String, ParamKind> = earlier.chain(declared).collect();
     kinds.extend(params.lost_names().map(|name| (name.to_owned(), ParamKind::Scalar)));
     // A value of a step is a list where only a list can stand.
     let mut result = compile::compile(text, &kinds, dialect, access.unwrap_or(Access::Write));
@@ -122,7 +145,7 @@ fn statement(
         Ok(compiled) => Some(Compiled { statement: compiled.statement.typed(types(params)), ..compiled }),
         Err(faults) => {
             for fault in faults {
-                report(&fault, params, &query_at, context);
+                report(&fault, params, (written.earlier, &query_at), context);
             }
             None
         }
@@ -166,7 +189,12 @@ fn kind_of(role: &Role) -> ParamKind {
     }
 }
 
-fn report(fault: &Fault, params: &Params, query_at: &Pointer, context: &mut Context<'_>) {
+fn report(
+    fault: &Fault,
+    params: &Params,
+    (earlier, query_at): (&[(String, Outcome)], &Pointer),
+    context: &mut Context<'_>,
+) {
     let at = match &fault.place {
         Place::Statement => query_at.clone(),
         Place::Choice { param, key } => match params.find(param) {
@@ -181,10 +209,14 @@ fn report(fault: &Fault, params: &Params, query_at: &Pointer, context: &mut Cont
     let (code, message, help) = words(&fault.kind);
     let diagnostic = Diagnostic::error(code, span, message);
     let diagnostic = match &fault.kind {
-        FaultKind::Undeclared { name } => match crate::diag::closest(name, params.names()) {
-            Some(near) => diagnostic.guess(near, span, format!(":{near}")),
-            None => diagnostic.help("declare it under `params`"),
-        },
+        FaultKind::Undeclared { name } => {
+            let results = earlier.iter().filter(|(_, outcome)| *outcome != Outcome::NotYet);
+            let known = params.names().chain(results.map(|(name, _)| name.as_str()));
+            match crate::diag::closest(name, known) {
+                Some(near) => diagnostic.guess(near, span, format!(":{near}")),
+                None => diagnostic.help("declare it under `params`"),
+            }
+        }
         _ => diagnostic,
     };
     context.push(match help {
@@ -199,7 +231,8 @@ fn words(kind: &FaultKind) -> Words {
     match kind {
         FaultKind::Empty => (Code::SqlStatements, "there is no statement".into(), None),
         FaultKind::SecondStatement => {
-            (Code::SqlStatements, "a tool runs one statement".into(), Some("make the second one a tool of its own"))
+            let help = "list them under `transaction`, or make the second one a tool of its own";
+            (Code::SqlStatements, "one `query` is one statement".into(), Some(help))
         }
         FaultKind::Separator => (Code::SqlStatements, "`;` cannot stand here".into(), None),
         FaultKind::NoLeadingKeyword => {
@@ -263,31 +296,55 @@ fn misplaced(kind: &FaultKind) -> Words {
         FaultKind::ChoiceInChoice { name } => {
             (Code::SqlChoice, format!("the choice `{name}` cannot stand in another choice"), None)
         }
+        FaultKind::ResultWithoutColumn { name } => (
+            Code::TransactionResult,
+            format!("`{name}` is a statement, and not a value"),
+            Some("name a column of its first row: `:name.column`"),
+        ),
+        FaultKind::ResultInFragment { name } => (
+            Code::TransactionResult,
+            format!("a value of `{name}` cannot stand in a fragment"),
+            Some("fragments are decided before the first statement runs"),
+        ),
+        FaultKind::ResultNotYet { name } => (
+            Code::TransactionResult,
+            format!("`{name}` has not run before this statement"),
+            Some("statements run in the order of the file"),
+        ),
+        FaultKind::ResultHasNoRows { name, has_id } => (
+            Code::TransactionResult,
+            format!("`{name}` has no rows"),
+            Some(if *has_id {
+                "add a RETURNING clause to it; without one it has `affected` and `last_insert_id`"
+            } else {
+                "add a RETURNING clause to it; without one it has `affected`"
+            }),
+        ),
         _ => (Code::SqlStatements, "this cannot stand here".into(), None),
     }
 }
 
 fn returns(
-    operation: &SqlOperation,
+    written: Option<WrittenReturns>,
     access: Option<Access>,
     compiled: Option<&Compiled>,
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Returns {
-    let has_rows = access != Some(Access::Write) || compiled.is_none_or(|compiled| compiled.returning);
-    let at = at.at("returns");
-    match operation.returns {
-        None if has_rows => Returns::Rows,
+    let has_rows =
+        if access == Some(Access::Write) { compiled.map_or(Some(true), |it| it.has_rows) } else { Some(true) };
+    match written {
+        None if has_rows == Some(true) => Returns::Rows,
         None => Returns::Affected,
         Some(WrittenReturns::Affected) => {
             if access == Some(Access::Read) {
-                context.fault(Code::SqlKey, &at, "a statement that reads affects no rows");
+                context.fault(Code::SqlKey, at, "a statement that reads affects no rows");
             }
             Returns::Affected
         }
         Some(written) => {
-            if !has_rows {
-                let span = context.value(&at);
+            if has_rows == Some(false) {
+                let span = context.value(at);
                 let fault = Diagnostic::error(Code::SqlKey, span, "a write without RETURNING has no rows");
                 context.push(fault.help("add a RETURNING clause, or say `returns: affected`"));
             }
@@ -300,24 +357,15 @@ fn returns(
     }
 }
 
-fn expect_rows(
-    operation: &SqlOperation,
-    access: Option<Access>,
-    at: &Pointer,
-    context: &mut Context<'_>,
-) -> Option<ExpectedRows> {
-    let written = operation.expect_rows.as_ref()?;
-    if access == Some(Access::Read) {
-        context.fault(Code::SqlKey, &at.at("expect_rows"), "`expect_rows` has a meaning for `mode: write` only");
-    }
+fn expected(written: &ExpectRows) -> Option<ExpectedRows> {
     match written {
         ExpectRows::Exactly(rows) => Some(ExpectedRows::Exactly(*rows)),
         ExpectRows::AtMost(text) => text.strip_prefix("<=")?.trim().parse().ok().map(ExpectedRows::AtMost),
     }
 }
 
-fn columns(operation: &SqlOperation) -> Vec<ColumnOverride> {
-    let all = operation.columns.iter().map(|(name, column)| {
+fn columns(written: &IndexMap<String, WrittenColumn>) -> Vec<ColumnOverride> {
+    let all = written.iter().map(|(name, column)| {
         let mut schema = Map::new();
         let mut put = |keyword: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -334,22 +382,26 @@ fn columns(operation: &SqlOperation) -> Vec<ColumnOverride> {
     all.collect()
 }
 
-fn advise(compiled: &Compiled, params: &Params, named: &BTreeSet<&str>, at: &Pointer, context: &mut Context<'_>) {
-    let is_faulty = context.is_faulty(&at.above());
+/// `tool` is the place of the tool, or of the step.
+fn advise_on_unused(used: &BTreeSet<&str>, params: &Params, tool: &Pointer, context: &mut Context<'_>) {
     if let Some(place) = &params.place {
         // What one step has no use for may be for another.
-        place.note(compiled.used.iter().map(String::as_str).chain(named.iter().copied()));
+        place.note(used);
+        return;
     }
+    if context.is_faulty(tool) {
+        return;
+    }
+    for param in params.declared.iter().filter(|param| !used.contains(param.name.as_str())) {
+        let message = format!("the param `{}` is used nowhere", param.name);
+        let span = context.key(&param.pointer);
+        context.push(Diagnostic::warning(Code::ParamUnused, span, message));
+    }
+}
+
+/// `at` is where `query` is a key.
+fn advise_on_text(compiled: &Compiled, params: &Params, at: &Pointer, context: &mut Context<'_>) {
     for param in &params.declared {
-        if params.place.is_none()
-            && !is_faulty
-            && !compiled.used.contains(&param.name)
-            && !named.contains(param.name.as_str())
-        {
-            let message = format!("the param `{}` is used nowhere", param.name);
-            let span = context.key(&param.pointer);
-            context.push(Diagnostic::warning(Code::ParamUnused, span, message));
-        }
         let is_choice = matches!(param.role, Role::Choice(_));
         if is_choice && param.presence == Presence::Sometimes && compiled.unguarded.contains(&param.name) {
             let span = context.key(&param.pointer);

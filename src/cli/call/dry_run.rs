@@ -24,6 +24,7 @@ pub(super) fn run(plan: &Plan, tool: &Tool, (given, principal, headers): (&Value
     match preview(plan, &call) {
         Ok(Preview::Request(request)) => report::show(&of_request(&request)),
         Ok(Preview::Statement(statement)) => report::show(&of_statement(&statement)),
+        Ok(Preview::Transaction(statements)) => report::show(&of_statements(&statements)),
         Ok(Preview::Nothing) => report::show("The tool answers by itself: nothing would be sent."),
         Ok(Preview::Steps(steps)) => {
             let steps = steps.join(", ");
@@ -65,7 +66,16 @@ fn of_request(request: &rest::Preview) -> String {
 fn of_statement(statement: &sql::Preview) -> String {
     let mut text = format!("{}\n", statement.sql.trim_end());
     for (at, bound) in statement.values.iter().enumerate() {
-        let _ = write!(text, "\n{:>3}  {:<8} {}  from `{}`", at + 1, bound.kind, bound.value, bound.param);
+        let _ = match bound.kind {
+            "later" => write!(text, "\n{:>3}  from `{}`, when that statement has run", at + 1, bound.param),
+            kind => write!(text, "\n{:>3}  {kind:<8} {}  from `{}`", at + 1, bound.value, bound.param),
+        };
     }
     text
+}
+
+/// The statements of a transaction, each as if it ran alone.
+fn of_statements(statements: &[sql::Preview]) -> String {
+    let each = statements.iter().enumerate().map(|(at, it)| format!("-- {}\n{}", at + 1, of_statement(it)));
+    each.collect::<Vec<_>>().join("\n\n")
 }

@@ -44,7 +44,12 @@ pub(super) fn values(slots: &[Slot], arguments: &Map<String, Value>) -> Result<V
     slots.iter().map(|slot| bindable(slot, arguments.get(slot.param.as_ref()))).collect()
 }
 
-fn bindable(slot: &Slot, value: Option<&Value>) -> Result<Bindable, UpstreamError> {
+/// The value of one slot. `value` is that of its param.
+///
+/// # Errors
+///
+/// As for [`values`].
+pub(super) fn bindable(slot: &Slot, value: Option<&Value>) -> Result<Bindable, UpstreamError> {
     let value = match slot.form {
         Form::Whole | Form::Like(_) => value,
         Form::Item(index) => value.and_then(Value::as_array).and_then(|list| list.get(index)),

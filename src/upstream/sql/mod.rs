@@ -10,6 +10,7 @@ mod row;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -25,7 +26,8 @@ use crate::{
     secret::Vault,
 };
 
-pub use preview::{BoundValue, Preview, preview};
+pub use preview::{BoundValue, Preview, preview, preview_all};
+pub use transaction::Transact;
 
 /// One database and the connections to it.
 #[derive(Debug)]
@@ -135,6 +137,20 @@ impl SqlUpstream {
             Engine::Sqlite(sqlite) => sqlite.run(request).await,
             // On the heap, so that calls of other engines do not carry its state along.
             Engine::Postgres(postgres) => Box::pin(postgres.run(request)).await,
+        }
+    }
+
+    /// Runs several statements in one transaction, and keeps them together or not at all. A call that is
+    /// dropped stops what runs, and nothing is kept. The answers are in the order of the statements.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SqlUpstream::run`], for all statements together; and when a statement affects or finds
+    /// another number of rows than it may, or not the row that a later one takes a value of.
+    pub async fn transact(&self, request: Transact<'_>) -> Result<Vec<Answer>, UpstreamError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Box::pin(sqlite.transact(request)).await,
+            Engine::Postgres(postgres) => Box::pin(postgres.transact(request)).await,
         }
     }
 

@@ -16,6 +16,7 @@ mod shape;
 mod site;
 mod text;
 mod tls;
+mod transaction;
 mod wire;
 
 use std::{
@@ -23,7 +24,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use self::{
     connection::{Connection, Failure, Known, Purpose, Work},
@@ -37,9 +38,11 @@ use super::{
     bind::Given,
     pool::{Lease, Pool, Pooled as _},
     remote::{
-        Gate, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, too_wide, too_wide_but_kept, unavailable, unexpected,
+        COMMIT_TIMEOUT, Gate, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, too_wide, too_wide_but_kept, unavailable,
+        unexpected,
     },
     row::Written,
+    transaction::Which,
 };
 use crate::{
     catalog,
@@ -115,18 +118,21 @@ impl Postgres {
             .statement
             .render(&Given(request.arguments))
             .map_err(|error| UpstreamError::new(FailureClass::Arguments, error.to_string()))?;
-        let mut settings = self.fixed.clone();
-        for (name, value) in request.session {
-            settings.extend([name.clone(), value.clone()]);
-        }
-        if request.session.len() != self.session.len() {
-            return Err(UpstreamError::new(FailureClass::Credential, "the settings of the session are not known"));
-        }
+        let settings = self.settings(request.session)?;
         let task = Task { request: &request, rendered, settings };
         match request.access {
             Access::Read => patience.with(self.read(&task, patience)).await,
             Access::Write => self.write(&task, patience).await,
         }
+    }
+
+    /// The settings of the transaction of a call: names and values, alternating.
+    fn settings(&self, session: &[(String, String)]) -> Result<Vec<String>, UpstreamError> {
+        if session.len() != self.session.len() {
+            return Err(UpstreamError::new(FailureClass::Credential, "the settings of the session are not known"));
+        }
+        let own = session.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
+        Ok(self.fixed.iter().cloned().chain(own).collect())
     }
 
     async fn read(&self, task: &Task<'_>, patience: Patience) -> Result<Answer, UpstreamError> {
@@ -139,7 +145,9 @@ impl Postgres {
                     finish(lease);
                     return answer;
                 }
-                Err(failure) if attempt == 1 && is_worth_another(&failure) => self.recover(lease, task, &failure),
+                Err(failure) if attempt == 1 && is_worth_another(&failure) => {
+                    self.recover(lease, &[&task.rendered], &failure);
+                }
                 Err(failure) => return Err(self.failed(failure, lease, patience)),
             }
         }
@@ -187,20 +195,10 @@ impl Postgres {
                 }
                 Err(stop) => stop,
             };
-            let is_repeated = match &stop {
-                // What it did before the columns turned out to be others is undone with its connection.
-                Stop::Failed(failure) if is_stale(failure) => attempt == 1,
-                Stop::Failed(Failure::Refused(refusal)) if refusal.is_collision() => {
-                    task.request.repeat == Repeat::AfterCollision
-                        && attempt < MAX_ATTEMPTS
-                        && !patience.left().is_zero()
-                }
-                Stop::Kept(_) | Stop::Failed(_) => false,
-            };
-            if !is_repeated {
+            if !is_repeatable(&stop, task.request.repeat, attempt) || patience.left().is_zero() {
                 return Err(self.failed(stop, lease, patience));
             }
-            self.recover(lease, task, &stop);
+            self.recover(lease, &[&task.rendered], &stop);
         }
     }
 
@@ -218,10 +216,26 @@ impl Postgres {
             connection.undo().await?;
             return Ok(Err(unexpected(expected, affected)));
         }
-        connection.commit().await?;
-        let Some(Written { text, count, cut, cells_cut }) = written else { return Ok(Err(too_wide_but_kept())) };
-        let cut = cut.filter(|_| task.request.returns == Returns::Rows);
-        Ok(Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id: None }))
+        self.commit(connection).await?;
+        Ok(changed(written, (task.request.returns, affected)))
+    }
+
+    /// Keeps what was written. Where no answer comes, nobody knows whether it is kept, and that is said.
+    async fn commit(&self, connection: &mut Connection) -> Result<(), Stop> {
+        let lost = |cause: &dyn std::fmt::Display| {
+            let public = format!(
+                "the connection to source `{}` was lost while the change was being kept: whether it was made is not \
+                 known. Look before you repeat it",
+                self.source
+            );
+            Stop::Kept(UpstreamError::new(FailureClass::Unreachable, public).caused_by(cause))
+        };
+        match timeout(COMMIT_TIMEOUT, connection.commit()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Failure::Mute(error) | Failure::Lost(error))) => Err(lost(&error)),
+            Ok(Err(failure)) => Err(failure.into()),
+            Err(_) => Err(lost(&"the server did not answer in time")),
+        }
     }
 
     async fn write_on(&self, lease: &mut Lease<Connection>, task: &Task<'_>) -> Result<(Option<Written>, u64), Stop> {
@@ -282,13 +296,11 @@ impl Postgres {
     }
 
     /// After a failure that another attempt may get around.
-    fn recover(&self, mut lease: Lease<Connection>, task: &Task<'_>, failure: &Stop) {
-        if let Stop::Failed(failure) = failure
-            && is_stale(failure)
-        {
+    fn recover(&self, mut lease: Lease<Connection>, texts: &[&Rendered], failure: &Stop) {
+        if failure.is_stale() {
             self.shapes.forget();
-            let closed = lease.connection().map(|connection| connection.close(&task.rendered.sql));
-            if matches!(closed, Some(Ok(()))) {
+            let close = |connection: &mut Connection| texts.iter().all(|text| connection.close(&text.sql).is_ok());
+            if lease.connection().is_some_and(close) {
                 finish(lease);
             }
         } else {
@@ -299,8 +311,13 @@ impl Postgres {
     /// The error of a failure. The connection goes back if it is as good as before.
     fn failed(&self, failure: Stop, lease: Lease<Connection>, patience: Patience) -> UpstreamError {
         finish(lease);
+        self.told(failure, patience)
+    }
+
+    fn told(&self, failure: Stop, patience: Patience) -> UpstreamError {
         match failure {
             Stop::Kept(error) => error,
+            Stop::Within(which, failure) => which.undone(self.told(*failure, patience)),
             Stop::Failed(Failure::Refused(refusal)) => self.refusal(&refusal, patience),
             Stop::Failed(Failure::Changed) => refused("the tables of the statement are being changed"),
             Stop::Failed(Failure::Mute(error) | Failure::Lost(error)) => match error.kind() {
@@ -389,6 +406,19 @@ enum Stop {
     Kept(UpstreamError),
     /// The exchange failed.
     Failed(Failure),
+    /// One statement of several came to its end early.
+    Within(Which, Box<Self>),
+}
+
+impl Stop {
+    /// Whether the statement is to be prepared anew.
+    fn is_stale(&self) -> bool {
+        match self {
+            Self::Failed(failure) => is_stale(failure),
+            Self::Within(_, failure) => failure.is_stale(),
+            Self::Kept(_) => false,
+        }
+    }
 }
 
 impl From<UpstreamError> for Stop {
@@ -403,11 +433,30 @@ impl From<Failure> for Stop {
     }
 }
 
+/// Whether a write is tried once more. What it did before is undone, with its connection if need be.
+fn is_repeatable(stop: &Stop, repeat: Repeat, attempt: usize) -> bool {
+    match stop {
+        Stop::Failed(failure) if is_stale(failure) => attempt == 1,
+        Stop::Failed(Failure::Refused(refusal)) if refusal.is_collision() => {
+            repeat == Repeat::AfterCollision && attempt < MAX_ATTEMPTS
+        }
+        Stop::Within(_, failure) => is_repeatable(failure, repeat, attempt),
+        Stop::Kept(_) | Stop::Failed(_) => false,
+    }
+}
+
+/// What a change that is kept gives.
+fn changed(written: Option<Written>, (returns, affected): (Returns, u64)) -> Result<Answer, UpstreamError> {
+    let Some(Written { text, count, cut, cells_cut }) = written else { return Err(too_wide_but_kept()) };
+    let cut = cut.filter(|_| returns == Returns::Rows);
+    Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id: None })
+}
+
 /// Whether a read may succeed when it is tried once more: on a fresh connection, with the statement
 /// prepared anew, or because the transaction that it collided with is over.
 fn is_worth_another(failure: &Stop) -> bool {
     match failure {
-        Stop::Kept(_) | Stop::Failed(Failure::Lost(_)) => false,
+        Stop::Kept(_) | Stop::Within(..) | Stop::Failed(Failure::Lost(_)) => false,
         Stop::Failed(Failure::Mute(_) | Failure::Changed) => true,
         Stop::Failed(Failure::Refused(refusal)) => {
             refusal.is_stale() || refusal.is_farewell() || refusal.is_collision()

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::bind::{Bindable, Given, values};
+use super::bind::{Bindable, Given, bindable};
 use crate::{
-    plan::Query,
+    plan::{Query, Transaction},
     upstream::{FailureClass, UpstreamError},
 };
 
@@ -25,10 +25,19 @@ pub struct Preview {
 pub struct BoundValue {
     /// The param it comes from.
     pub param: Arc<str>,
-    /// As what it is sent: null, integer, real or text.
+    /// As what it is sent: null, integer, real or text; `later` for a value that an earlier statement of the
+    /// transaction gives.
     pub kind: &'static str,
     /// The value as JSON.
     pub value: Value,
+}
+
+/// Renders the statements of one call of a transaction, in their order.
+///
+/// # Errors
+/// As for a call, up to the moment of running it.
+pub fn preview_all(transaction: &Transaction, arguments: &Map<String, Value>) -> Result<Vec<Preview>, UpstreamError> {
+    transaction.parts.iter().map(|part| preview(&part.query, arguments)).collect()
 }
 
 /// Renders the statement of one call.
@@ -38,14 +47,19 @@ pub struct BoundValue {
 pub fn preview(query: &Query, arguments: &Map<String, Value>) -> Result<Preview, UpstreamError> {
     let rendered = query.statement.render(&Given(arguments));
     let rendered = rendered.map_err(|error| UpstreamError::new(FailureClass::Arguments, error.to_string()))?;
-    let bound = values(&rendered.slots, arguments)?.into_iter().zip(rendered.slots.iter()).map(|(value, slot)| {
-        let (kind, value) = match value {
+    let bound = rendered.slots.iter().map(|slot| {
+        let param = Arc::clone(&slot.param);
+        if slot.param.contains('.') {
+            // What an earlier statement of the transaction will have found.
+            return Ok(BoundValue { param, kind: "later", value: Value::Null });
+        }
+        let (kind, value) = match bindable(slot, arguments.get(slot.param.as_ref()))? {
             Bindable::Null => ("null", Value::Null),
             Bindable::Integer(number) => ("integer", number.into()),
             Bindable::Real(number) => ("real", number.into()),
             Bindable::Text(text) => ("text", text.into()),
         };
-        BoundValue { param: Arc::clone(&slot.param), kind, value }
+        Ok(BoundValue { param, kind, value })
     });
-    Ok(Preview { values: bound.collect(), sql: rendered.sql })
+    Ok(Preview { values: bound.collect::<Result<_, UpstreamError>>()?, sql: rendered.sql })
 }

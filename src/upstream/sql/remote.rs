@@ -27,6 +27,10 @@ pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the making of a connection may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the server may take to say that a change is kept. The time of the call does not count
+/// there: to give up would leave open whether it is.
+pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The sentence about a write where none is permitted.
 pub(super) const READ_ONLY: &str = "the source is read-only";
 

@@ -13,7 +13,10 @@ mod open;
 mod pace;
 mod prepare;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod text;
+mod transaction;
 mod work;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
@@ -30,12 +33,14 @@ use self::{
     pace::{GLANCE, LONG},
     stop::Stopping,
     text::Verb,
+    transaction::Planned,
     work::{Change, Work},
 };
 use super::{
-    Answer, Column, Prepared, Run, bind,
+    Answer, Column, Prepared, Repeat, Run, Transact, bind,
     pool::{Lease, Pool, Pooled as _},
     row::{JsonRows, Written},
+    transaction::Which,
 };
 use crate::{
     plan::{
@@ -133,10 +138,12 @@ impl Sqlite {
             limits: request.limits,
             expected: request.expect_rows,
         };
-        let lease = patience.with(self.lease(request.access, patience)).await?;
         match request.access {
-            Access::Read => self.read(lease, work, patience).await,
-            Access::Write => self.write(lease, work, patience).await,
+            Access::Read => {
+                let lease = patience.with(self.lease(Access::Read, patience)).await?;
+                self.read(lease, work, patience).await
+            }
+            Access::Write => self.write(work, request.repeat, patience).await,
         }
     }
 
@@ -158,14 +165,31 @@ impl Sqlite {
         Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: None, last_insert_id: None })
     }
 
-    async fn write(&self, lease: Lease<Connection>, work: Work, patience: Patience) -> Result<Answer, UpstreamError> {
-        let change = self.apart(lease, patience, move |connection| connection.write(&work)).await?;
-        let Change { rows, affected, last_insert_id } = change;
-        let Some(Written { text, count, cut, cells_cut }) = rows.finish() else {
-            let public = "the change was made and is kept, but the row that it gives has too many columns to be shown";
-            return Err(UpstreamError::new(FailureClass::TooLarge, public));
-        };
-        Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id })
+    pub(super) async fn transact(&self, request: Transact<'_>) -> Result<Vec<Answer>, UpstreamError> {
+        let patience = Patience::new(request.deadline, self.statement_timeout);
+        let parts: Arc<[Planned]> = transaction::plan(&request)?.into();
+        loop {
+            let lease = patience.with(self.lease(Access::Write, patience)).await?;
+            let again = Arc::clone(&parts);
+            match self.apart(lease, patience, move |connection| connection.transact(&again)).await {
+                Err(error) if is_repeatable(&error, request.repeat, patience) => {}
+                Err(error) => return Err(error),
+                Ok(changes) => return changes.into_iter().map(answer).collect(),
+            }
+        }
+    }
+
+    async fn write(&self, work: Work, repeat: Repeat, patience: Patience) -> Result<Answer, UpstreamError> {
+        let work = Arc::new(work);
+        loop {
+            let lease = patience.with(self.lease(Access::Write, patience)).await?;
+            let again = Arc::clone(&work);
+            match self.apart(lease, patience, move |connection| connection.write(&again)).await {
+                Err(error) if is_repeatable(&error, repeat, patience) => {}
+                Err(error) => return Err(error),
+                Ok(change) => return answer(change),
+            }
+        }
     }
 
     /// Runs work on a thread that may wait. A call that goes away or runs out of time stops it; the
@@ -276,6 +300,7 @@ impl Sqlite {
                 UpstreamError::new(FailureClass::Refused, public)
             }
             Failure::NotPermitted(Access::Read) => UpstreamError::new(FailureClass::Refused, READ_ONLY),
+            Failure::Within(which, failure) => which.undone(self.refusal(*failure, patience)),
         }
     }
 
@@ -319,6 +344,21 @@ impl Sqlite {
 }
 
 const READ_ONLY: &str = "the source is read-only";
+
+/// Whether a write is tried once more that others have kept from its locks: nothing of it was done.
+fn is_repeatable(error: &UpstreamError, repeat: Repeat, patience: Patience) -> bool {
+    error.class() == FailureClass::Busy && repeat == Repeat::AfterCollision && !patience.left().is_zero()
+}
+
+/// What a change that is kept gives.
+fn answer(change: Change) -> Result<Answer, UpstreamError> {
+    let Change { rows, affected, last_insert_id } = change;
+    let Some(Written { text, count, cut, cells_cut }) = rows.finish() else {
+        let public = "the change was made and is kept, but the row that it gives has too many columns to be shown";
+        return Err(UpstreamError::new(FailureClass::TooLarge, public));
+    };
+    Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: Some(affected), last_insert_id })
+}
 
 /// Reads where it was asked for, if the statement has shown to be quick. `None` when it has not, or
 /// is not today: then nothing has happened.
@@ -371,6 +411,8 @@ enum Failure {
     Dirty(rusqlite::Error),
     /// A value that the driver could not give.
     Value(super::row::Fault),
+    /// The failure of one statement of several.
+    Within(Which, Box<Self>),
 }
 
 impl Failure {
@@ -379,6 +421,7 @@ impl Failure {
             Self::Kept(_) | Self::NotPermitted(_) | Self::Value(_) => true,
             Self::Engine(error) => fault::leaves_connection_clean(error),
             Self::Dirty(_) => false,
+            Self::Within(_, failure) => failure.leaves_connection_clean(),
         }
     }
 }

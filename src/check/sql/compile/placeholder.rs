@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::super::fault::{FaultKind, Place};
 use super::super::lexer::{Token, TokenKind};
-use super::ParamKind;
 use super::reader::{Reader, next};
+use super::{Outcome, ParamKind};
 use crate::plan::sql::{ChoiceOption, Dialect, Piece};
 
 impl<'a> Reader<'a> {
@@ -21,6 +21,9 @@ impl<'a> Reader<'a> {
             self.fault(FaultKind::Undeclared { name: name.to_owned() }, range.clone());
             return 0;
         };
+        if let ParamKind::Statement(outcome) = kind {
+            return self.result((name, *outcome), range, rest);
+        }
         let param: Arc<str> = Arc::from(name.as_str());
         self.used.insert(name.clone());
         match &mut self.fragment {
@@ -42,8 +45,37 @@ impl<'a> Reader<'a> {
             }
             ParamKind::List => taken = self.list(param, range, rest),
             ParamKind::Choice(options) => self.choice(name, options, range),
+            ParamKind::Statement(_) => {}
         }
         taken
+    }
+
+    /// Takes `:name.column`, a value of an earlier statement of the transaction.
+    fn result(&mut self, (name, outcome): (&str, Outcome), range: &Range<usize>, rest: &[Token]) -> usize {
+        if let Some(fragment) = &mut self.fragment {
+            fragment.needs.push(Arc::from(name));
+        }
+        let mut behind = rest.iter().take(2).map(|token| (token.kind, self.slice(&token.range), token.range.end));
+        let (Some((_, ".", _)), Some((TokenKind::Word, column, end))) = (behind.next(), behind.next()) else {
+            self.fault(FaultKind::ResultWithoutColumn { name: name.to_owned() }, range.clone());
+            return 0;
+        };
+        let whole = range.start..end;
+        let (name, column) = (name.to_owned(), column.to_owned());
+        let has_id = self.scope.dialect != Dialect::Postgres;
+        match outcome {
+            _ if self.fragment.is_some() => self.fault(FaultKind::ResultInFragment { name }, whole),
+            Outcome::NotYet => self.fault(FaultKind::ResultNotYet { name }, whole),
+            Outcome::Count if column != "affected" && !(has_id && column == "last_insert_id") => {
+                self.fault(FaultKind::ResultHasNoRows { name, has_id }, whole);
+            }
+            Outcome::Rows | Outcome::Count => {
+                self.keep_apart(range.start, &ParamKind::Scalar);
+                self.pieces.push(Piece::Bind(Arc::from(format!("{name}.{column}"))));
+                self.taken.insert(name);
+            }
+        }
+        2
     }
 
     /// A placeholder right behind a word would become part of it, as in `LIMIT$1`, and a choice
@@ -52,7 +84,7 @@ impl<'a> Reader<'a> {
         let before = self.text.get(..start).and_then(|text| text.chars().next_back());
         let is_apart = before.is_none_or(|before| match kind {
             ParamKind::Choice(_) => before.is_whitespace() || matches!(before, '(' | ','),
-            ParamKind::Scalar | ParamKind::List | ParamKind::Like(_) => {
+            ParamKind::Scalar | ParamKind::List | ParamKind::Like(_) | ParamKind::Statement(_) => {
                 !before.is_alphanumeric() && !matches!(before, '_' | '$')
             }
         });
@@ -132,6 +164,7 @@ impl<'a> Reader<'a> {
         self.faults.extend(reader.faults);
         self.words.extend(reader.words);
         self.used.extend(reader.used);
+        self.taken.extend(reader.taken);
         self.unguarded.extend(reader.unguarded);
         ChoiceOption { key: key.to_owned(), pieces: reader.pieces }
     }

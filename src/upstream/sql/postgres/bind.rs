@@ -7,7 +7,10 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use super::shape::{self, Oid, Shape};
+use super::{
+    super::transaction::Earlier,
+    shape::{self, Oid, Shape},
+};
 use crate::{
     plan::sql::{Form, ParamType, Slot},
     upstream::error::{FailureClass, UpstreamError},
@@ -23,8 +26,21 @@ pub(super) fn texts(
     arguments: &Map<String, Value>,
     shapes: &[Arc<Shape>],
 ) -> Result<Vec<Option<String>>, UpstreamError> {
+    texts_behind(slots, (arguments, &Earlier::default()), shapes)
+}
+
+/// The same for a statement of a transaction, which may take values of those before it. They are the
+/// server's own text for them already.
+pub(super) fn texts_behind(
+    slots: &[Slot],
+    (arguments, earlier): (&Map<String, Value>, &Earlier<Option<String>>),
+    shapes: &[Arc<Shape>],
+) -> Result<Vec<Option<String>>, UpstreamError> {
     let shapes = shapes.iter().map(Some).chain(std::iter::repeat(None));
     let bound = slots.iter().zip(shapes).map(|(slot, shape)| {
+        if let Some(text) = earlier.get(&slot.param) {
+            return Ok(text.clone());
+        }
         let value = arguments.get(slot.param.as_ref());
         let value = match slot.form {
             Form::Whole | Form::Like(_) => value,

@@ -33,7 +33,10 @@ use super::{
     site::{Key, Site},
     wire::Wire,
 };
-use crate::plan::{Prepared, sql::Access};
+use crate::plan::{
+    Prepared,
+    sql::{Access, Rendered, Slot},
+};
 
 /// Statements that a session keeps prepared at most.
 const MAX_PREPARED: usize = 256;
@@ -77,13 +80,29 @@ pub(super) struct Known {
     /// Empty where statements have no names.
     name: String,
     sql: Arc<str>,
+    /// Whose placeholders these are: the same text may be that of two tools.
+    slots: Arc<[Slot]>,
     types: Vec<Oid>,
+    /// The declared types, where they had a say.
+    fallbacks: Vec<Oid>,
     /// How the values of the placeholders are written.
     pub(super) params: Vec<Arc<Shape>>,
     /// `None` for a statement without rows.
     pub(super) columns: Option<Columns>,
     /// It gave more rows than were wanted before, so the server is told how many are.
     pub(super) overflows: AtomicBool,
+}
+
+impl Known {
+    /// Whether it was prepared for the same statement of the same tool.
+    pub(super) fn is_of(&self, rendered: &Rendered) -> bool {
+        Arc::ptr_eq(&self.slots, &rendered.slots)
+    }
+
+    /// Whether it serves a statement with the same text whose placeholders are declared so.
+    pub(super) fn fits(&self, fallbacks: &[Oid]) -> bool {
+        self.fallbacks.is_empty() || self.fallbacks == fallbacks
+    }
 }
 
 /// The columns of a statement, made ready once for all its rows.
@@ -129,6 +148,8 @@ pub(super) enum Purpose {
     Read,
     /// Writing; stays open to be kept or undone.
     Write,
+    /// Writing in the transaction that is open.
+    Further,
 }
 
 /// One statement with its values, and the settings of its transaction.
@@ -210,8 +231,8 @@ impl Connection {
     }
 
     /// What is known of a statement that this session has prepared.
-    pub(super) fn recall(&self, sql: &Arc<str>) -> Option<Arc<Known>> {
-        self.known.get(sql).cloned()
+    pub(super) fn recall(&self, rendered: &Rendered) -> Option<Arc<Known>> {
+        self.known.get(&rendered.sql).cloned()
     }
 
     /// The plan of a prepared statement with no values, as JSON. Nothing is run. `None` where statements
@@ -262,15 +283,17 @@ impl Connection {
     /// not used for the longest time is given up for it.
     pub(super) fn keep(
         &mut self,
-        sql: &Arc<str>,
+        rendered: &Rendered,
         described: Described,
-        (params, columns): (Vec<Arc<Shape>>, Option<Columns>),
+        (params, columns, fallbacks): (Vec<Arc<Shape>>, Option<Columns>, Vec<Oid>),
     ) -> Result<Arc<Known>, Failure> {
         let Described { name, types, .. } = described;
+        let (sql, slots) = (Arc::clone(&rendered.sql), Arc::clone(&rendered.slots));
         let overflows = AtomicBool::new(false);
-        let known = Arc::new(Known { name, sql: Arc::clone(sql), types, params, columns, overflows });
-        if self.known.insert(Arc::clone(sql), Arc::clone(&known)).is_none() {
-            self.order.push_back(Arc::clone(sql));
+        let known = Known { name, sql: Arc::clone(&sql), slots, types, fallbacks, params, columns, overflows };
+        let known = Arc::new(known);
+        if self.known.insert(Arc::clone(&sql), Arc::clone(&known)).is_none() {
+            self.order.push_back(sql);
         }
         if self.order.len() > MAX_PREPARED
             && let Some(oldest) = self.order.pop_front()
@@ -308,15 +331,17 @@ impl Connection {
     ) -> Result<(), Failure> {
         self.begin_exchange(State::Busy);
         let begin = match purpose {
-            Purpose::Read => BEGIN_READ,
-            Purpose::Write => BEGIN_WRITE,
+            Purpose::Read => Some(BEGIN_READ),
+            Purpose::Write => Some(BEGIN_WRITE),
+            Purpose::Further => None,
         };
-        self.put_own(begin)
-            .and_then(|()| self.put_settings(work.settings))
-            .and_then(|()| self.put_statement(work))
+        if let Some(begin) = begin {
+            self.put_own(begin).and_then(|()| self.put_settings(work.settings)).map_err(Failure::Mute)?;
+            reading.expect(1 + usize::from(!work.settings.is_empty()));
+        }
+        self.put_statement(work)
             .and_then(|()| if purpose == Purpose::Read { self.put_own(ROLLBACK) } else { Ok(()) })
             .map_err(Failure::Mute)?;
-        reading.expect(1 + usize::from(!work.settings.is_empty()));
         self.exchange(work.known, reading).await
     }
 

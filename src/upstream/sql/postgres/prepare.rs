@@ -11,7 +11,7 @@ use super::{
     connection::{Columns, Connection, Described, Failure, Known},
     shape::{self, Found, Oid, Shape},
 };
-use crate::plan::sql::{Form, ParamType, Rendered, Statement};
+use crate::plan::sql::{Form, ParamType, Rendered, Slot, Statement};
 
 /// How many times types are looked up that other types are made of.
 const MAX_ROUNDS: usize = 16;
@@ -24,19 +24,40 @@ impl Postgres {
         statement: &Statement,
         rendered: &Rendered,
     ) -> Result<Arc<Known>, Stop> {
-        if let Some(known) = connection.recall(&rendered.sql) {
+        if let Some(known) = connection.recall(rendered)
+            && (known.is_of(rendered) || known.fits(&fallbacks(statement, rendered, &|_| None)))
+        {
             return Ok(known);
         }
-        Box::pin(self.prepare_new(connection, statement, rendered)).await
+        Box::pin(self.prepare_new(connection, (statement, rendered), &|_| None)).await
+    }
+
+    /// The same for a statement of a transaction. `earlier` knows the types of what it takes of those
+    /// before it.
+    pub(super) async fn prepare_behind(
+        &self,
+        connection: &mut Connection,
+        (statement, rendered): (&Statement, &Rendered),
+        earlier: &(dyn Fn(&str) -> Option<Oid> + Sync),
+    ) -> Result<Arc<Known>, Stop> {
+        if let Some(known) = connection.recall(rendered)
+            && known.fits(&fallbacks(statement, rendered, earlier))
+        {
+            return Ok(known);
+        }
+        Box::pin(self.prepare_new(connection, (statement, rendered), earlier)).await
     }
 
     async fn prepare_new(
         &self,
         connection: &mut Connection,
-        statement: &Statement,
-        rendered: &Rendered,
+        (statement, rendered): (&Statement, &Rendered),
+        earlier: &(dyn Fn(&str) -> Option<Oid> + Sync),
     ) -> Result<Arc<Known>, Stop> {
-        let described = typed(connection, statement, rendered).await?;
+        let fallbacks = fallbacks(statement, rendered, earlier);
+        // The same text of another tool, whose params are of other types.
+        connection.close(&rendered.sql)?;
+        let (described, leans) = typed(connection, rendered, &fallbacks).await?;
         self.learn(connection, &described).await?;
         let shape = |oid: Oid| self.shapes.get(oid).unwrap_or_else(|| Arc::new(Shape::Text));
         let params = described.types.iter().map(|oid| shape(*oid)).collect();
@@ -45,7 +66,8 @@ impl Postgres {
             shapes: fields.iter().map(|field| shape(field.oid)).collect(),
             fields: fields.clone(),
         });
-        Ok(connection.keep(&rendered.sql, described, (params, columns))?)
+        let fallbacks = if leans == Leans::OnDeclared { fallbacks } else { Vec::new() };
+        Ok(connection.keep(rendered, described, (params, columns, fallbacks))?)
     }
 
     /// Looks up the types that are not known yet, and those that they are made of.
@@ -69,52 +91,57 @@ impl Postgres {
     }
 }
 
+/// Whether the types that the bridge file declares had a say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leans {
+    OnDeclared,
+    OnNothing,
+}
+
+/// The type of each placeholder where the text leaves it open.
+fn fallbacks(statement: &Statement, rendered: &Rendered, earlier: &dyn Fn(&str) -> Option<Oid>) -> Vec<Oid> {
+    let fallback = |slot: &Slot| match slot.form {
+        Form::Whole => earlier(&slot.param).unwrap_or_else(|| declared(statement.type_of(&slot.param))),
+        Form::Item(_) => declared(statement.type_of(&slot.param).map(ParamType::item)),
+        Form::Like(_) => shape::TEXT,
+    };
+    rendered.slots.iter().map(fallback).collect()
+}
+
 /// Has the server parse a statement, first as it is: what a value is compared with says best which
 /// type it has.
-async fn typed(connection: &mut Connection, statement: &Statement, rendered: &Rendered) -> Result<Described, Failure> {
-    let kinds: Vec<Option<ParamType>> = rendered
-        .slots
-        .iter()
-        .map(|slot| match slot.form {
-            Form::Whole => statement.type_of(&slot.param),
-            Form::Item(_) => statement.type_of(&slot.param).map(ParamType::item),
-            Form::Like(_) => Some(ParamType::Text),
-        })
-        .collect();
+async fn typed(
+    connection: &mut Connection,
+    rendered: &Rendered,
+    fallbacks: &[Oid],
+) -> Result<(Described, Leans), Failure> {
     let described = match connection.describe(&rendered.sql, &[]).await {
         Ok(described) => described,
-        Err(Failure::Refused(refusal)) if refusal.is_untyped() && !kinds.is_empty() => {
-            let types: Vec<Oid> = kinds.iter().map(|kind| declared(*kind)).collect();
-            return match connection.describe(&rendered.sql, &types).await {
+        Err(Failure::Refused(refusal)) if refusal.is_untyped() && !fallbacks.is_empty() => {
+            return match connection.describe(&rendered.sql, fallbacks).await {
                 // The first refusal says more about the statement as it is written.
                 Err(Failure::Refused(_)) => Err(Failure::Refused(refusal)),
-                outcome => outcome,
+                outcome => outcome.map(|described| (described, Leans::OnDeclared)),
             };
         }
         Err(failure) => return Err(failure),
     };
     // What nothing is known about becomes a text. A number that is declared as one is better.
-    let is_open = |(at, oid): (usize, &Oid)| {
-        let kind = kinds.get(at).copied().flatten();
-        (*oid == shape::TEXT && kind.is_some_and(|kind| declared(Some(kind)) != shape::TEXT)).then_some((at, kind))
-    };
-    let open: Vec<_> = described.types.iter().enumerate().filter_map(is_open).collect();
-    if open.is_empty() {
-        return Ok(described);
-    }
-    let mut types = vec![0; described.types.len()];
-    for (at, kind) in open {
-        if let Some(slot) = types.get_mut(at) {
-            *slot = declared(kind);
-        }
+    let types = described.types.iter().zip(fallbacks);
+    let types: Vec<Oid> = types
+        .map(|(oid, fallback)| if *oid == shape::TEXT && *fallback != shape::TEXT { *fallback } else { 0 })
+        .collect();
+    if types.iter().all(|oid| *oid == 0) {
+        let is_open = described.types.contains(&shape::TEXT);
+        return Ok((described, if is_open { Leans::OnDeclared } else { Leans::OnNothing }));
     }
     match connection.describe(&rendered.sql, &types).await {
         Ok(better) => {
             connection.drop_described(&described)?;
-            Ok(better)
+            Ok((better, Leans::OnDeclared))
         }
         // It is a text, after all: the column that it is compared with is one.
-        Err(Failure::Refused(_)) => Ok(described),
+        Err(Failure::Refused(_)) => Ok((described, Leans::OnDeclared)),
         Err(failure) => Err(failure),
     }
 }

@@ -34,6 +34,10 @@ pub(super) struct Reading<'a> {
     /// What the server says that the statement did.
     tag: Option<String>,
     fields_changed: Changed,
+    /// The columns whose values in the first row later statements of the transaction take.
+    taken: Vec<usize>,
+    /// These values, as the server wrote them; `None` before the first row.
+    pub(super) first: Option<Vec<Option<String>>>,
 }
 
 /// Whether the server may be told to stop.
@@ -62,7 +66,15 @@ impl<'a> Reading<'a> {
             ranges: Vec::new(),
             tag: None,
             fields_changed: Changed::No,
+            taken: Vec::new(),
+            first: None,
         }
+    }
+
+    /// Keeps the values at these columns of the first row as they are.
+    pub(super) fn taking(mut self, columns: Vec<usize>) -> Self {
+        self.taken = columns;
+        self
     }
 
     /// So many statements of ours answer first.
@@ -99,6 +111,14 @@ impl<'a> Reading<'a> {
         let (0, Some(columns), None, Changed::No) = (self.before, self.columns, &self.tag, self.fields_changed) else {
             return Ok(());
         };
+        if !self.taken.is_empty() && self.first.is_none() {
+            let ranges: Vec<_> = row.ranges().collect()?;
+            let text = |at: &usize| {
+                let bytes = row.buffer().get(ranges.get(*at)?.clone()?)?;
+                Some(String::from_utf8_lossy(bytes).into_owned())
+            };
+            self.first = Some(self.taken.iter().map(text).collect());
+        }
         if self.rows.cut().is_some() || self.returns == Returns::Affected {
             self.unwanted = self.unwanted.saturating_add(row.buffer().len());
             return Ok(());
@@ -129,13 +149,20 @@ impl<'a> Reading<'a> {
 
     /// How many rows a change affected, by what the server says.
     pub(super) fn affected(&self) -> u64 {
+        self.counted(&["INSERT", "UPDATE", "DELETE", "MERGE"])
+    }
+
+    /// How many rows a statement affected, or found where it only reads.
+    pub(super) fn came_to(&self) -> u64 {
+        self.counted(&["INSERT", "UPDATE", "DELETE", "MERGE", "SELECT"])
+    }
+
+    fn counted(&self, kinds: &[&str]) -> u64 {
         let mut words = self.tag.as_deref().unwrap_or_default().split(' ');
-        match words.next() {
-            Some("INSERT" | "UPDATE" | "DELETE" | "MERGE") => {
-                words.next_back().and_then(|count| count.parse().ok()).unwrap_or(0)
-            }
-            Some(_) | None => 0,
+        if !words.next().is_some_and(|first| kinds.contains(&first)) {
+            return 0;
         }
+        words.next_back().and_then(|count| count.parse().ok()).unwrap_or(0)
     }
 }
 

@@ -59,9 +59,14 @@ impl Connection {
     /// Runs a statement in a transaction of its own, and keeps what it did. Until the commit begins
     /// the call can still be stopped, and then nothing is kept.
     pub(super) fn write(&mut self, work: &Work) -> Result<Change, Failure> {
+        self.kept(|connection| connection.change(work))
+    }
+
+    /// Does work in a transaction, and keeps what it did unless it fails.
+    pub(super) fn kept<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
         self.protect(Access::Write)?;
         self.run("BEGIN IMMEDIATE")?;
-        let changed = self.change(work).and_then(|change| {
+        let changed = work(self).and_then(|change| {
             if !self.stop.keep() {
                 return Err(fault::interrupted().into());
             }
@@ -101,7 +106,9 @@ impl Connection {
         if work.access == Access::Read && !statement.readonly() {
             return Err(Failure::NotPermitted(work.access));
         }
-        bind(&mut statement, &work.values)?;
+        for (at, value) in work.values.iter().enumerate() {
+            bind(&mut statement, at, value)?;
+        }
         let (take, max_rows) = match work.returns {
             Returns::Rows => (Some(Take::All), work.limits.max_rows),
             Returns::Row => (Some(Take::All), 1),
@@ -133,7 +140,7 @@ impl Connection {
 }
 
 /// The layout that was remembered, or a new one when the schema has changed since.
-fn laid(row: &Row<'_>, remembered: &mut Option<Arc<Layout>>) -> Arc<Layout> {
+pub(super) fn laid(row: &Row<'_>, remembered: &mut Option<Arc<Layout>>) -> Arc<Layout> {
     let statement: &rusqlite::Statement<'_> = row.as_ref();
     remembered
         .take()
@@ -141,14 +148,11 @@ fn laid(row: &Row<'_>, remembered: &mut Option<Arc<Layout>>) -> Arc<Layout> {
         .unwrap_or_else(|| Arc::new(layout(statement)))
 }
 
-fn bind(statement: &mut CachedStatement<'_>, values: &[Bindable]) -> rusqlite::Result<()> {
-    for (at, value) in values.iter().enumerate() {
-        match value {
-            Bindable::Null => statement.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
-            Bindable::Integer(number) => statement.raw_bind_parameter(at + 1, number)?,
-            Bindable::Real(number) => statement.raw_bind_parameter(at + 1, number)?,
-            Bindable::Text(text) => statement.raw_bind_parameter(at + 1, text.as_str())?,
-        }
+pub(super) fn bind(statement: &mut CachedStatement<'_>, at: usize, value: &Bindable) -> rusqlite::Result<()> {
+    match value {
+        Bindable::Null => statement.raw_bind_parameter(at + 1, rusqlite::types::Null),
+        Bindable::Integer(number) => statement.raw_bind_parameter(at + 1, number),
+        Bindable::Real(number) => statement.raw_bind_parameter(at + 1, number),
+        Bindable::Text(text) => statement.raw_bind_parameter(at + 1, text.as_str()),
     }
-    Ok(())
 }

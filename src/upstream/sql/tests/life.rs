@@ -81,30 +81,6 @@ async fn a_call_that_gets_no_connection_says_so() {
 }
 
 #[tokio::test]
-async fn a_database_that_another_writer_holds_is_busy() {
-    let mut files = Database::new(BOOKS);
-    let holder = files.open();
-    files.source.statement_timeout = Duration::from_millis(200);
-    let other = files.open();
-    let mut holding = JoinSet::new();
-    let slow = format!("INSERT INTO books (title) {ENDLESS}");
-    holding.spawn(async move { call(&slow, json!({})).write().on(&holder).await });
-    let locked = async {
-        loop {
-            let write = call("UPDATE books SET stock = 1", json!({})).write();
-            if let Err(error) = write.on(&other).await {
-                return (error.class(), error.public().to_owned());
-            }
-        }
-    };
-    let (class, public) = timeout(SOON, locked).await.unwrap();
-    assert_eq!((class, public.as_str()), (FailureClass::Busy, "source `db` is locked by another writer"));
-    // Readers do not wait for the writer.
-    assert_eq!(rows(&other, "SELECT count(*) AS n FROM books").await, r#"[{"n":2}]"#);
-    holding.abort_all();
-}
-
-#[tokio::test]
 async fn a_database_that_is_not_usable_is_told_by_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
