@@ -82,7 +82,8 @@ fn valid(schema: &Value, root: &Value, dice: &mut Dice, depth: usize) -> Value {
     match *dice.one(&kinds) {
         "object" => object(schema, root, dice, depth),
         "array" => {
-            let length = if depth > 6 { 0 } else { dice.roll(3) };
+            let fewest = schema["minItems"].as_u64().unwrap_or(0) as usize;
+            let length = fewest + if depth > 6 { 0 } else { dice.roll(3) };
             let items = schema.get("items").cloned().unwrap_or_else(|| json!({ "type": "string" }));
             (0..length).map(|_| valid(&items, root, dice, depth + 1)).collect()
         }

@@ -39,7 +39,7 @@ pub(super) fn printed(output: &Output, streamed: &Streamed) -> Result<Option<Bod
     let Some(kept) = fitting(streamed, output.max_bytes.saturating_sub(NOTE_ROOM)) else { return Ok(None) };
     let body = match output.structured {
         Structured::Left => Body::Document(kept.as_it_is().into()),
-        Structured::Sent => Body::Structured(kept.object()),
+        Structured::Sent => Body::Structured(kept.object().into()),
     };
     if let Some(contract) = &output.contract {
         let promised = Kept { cut: None, ..kept }.object();
