@@ -82,7 +82,7 @@ fn valid(schema: &Value, root: &Value, dice: &mut Dice, depth: usize) -> Value {
     match *dice.one(&kinds) {
         "object" => object(schema, root, dice, depth),
         "array" => {
-            let fewest = schema["minItems"].as_u64().unwrap_or(0) as usize;
+            let fewest = usize::from(schema["minItems"].as_u64().is_some_and(|least| least > 0));
             let length = fewest + if depth > 6 { 0 } else { dice.roll(3) };
             let items = schema.get("items").cloned().unwrap_or_else(|| json!({ "type": "string" }));
             (0..length).map(|_| valid(&items, root, dice, depth + 1)).collect()
