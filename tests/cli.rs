@@ -71,6 +71,29 @@ fn a_port_in_use_is_told_with_what_to_do() {
     assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_has_as_many_open_files_as_it_may_have() {
+    use std::io::BufRead as _;
+    let files = folder(&[("good.yaml", GOOD)]);
+    let start = "ulimit -S -n 128 && exec \"$0\" serve good.yaml --no-reload --listen 127.0.0.1:0";
+    let mut server = Command::new("sh")
+        .args(["-c", start, env!("CARGO_BIN_EXE_mcp-bridge")])
+        .current_dir(files.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let told = std::io::BufReader::new(server.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    let is_up = told.into_iter().any(|line| line.contains("serving"));
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.id()));
+    server.kill().expect("the server can be ended");
+    server.wait().expect("the server ends");
+    let limits = limits.expect("the limits of the process");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let numbers: Vec<u64> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(is_up && matches!(numbers[..], [now, most] if now == most.min(65_536) && now > 128), "{line}");
+}
+
 #[test]
 fn faults_have_their_place_in_every_form() {
     let files = folder(&[("shop.yaml", "bridge: shop\nsorces:\n  api: 1\n")]);

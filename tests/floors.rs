@@ -40,6 +40,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["hyper"], &["serve", "upstream/rest"]),
     (&["hyper_util"], &["serve", "upstream/rest"]),
     (&["clap"], &["cli", "main.rs"]),
+    (&["rustix"], &["cli"]),
     (&["annotate_snippets"], &["diag"]),
     (&["env", "var"], &["cli", "main.rs"]),
     (&["env", "var_os"], &["cli", "main.rs"]),

@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod descriptors;
 mod environment;
 mod exit;
 mod explain;

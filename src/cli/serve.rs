@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Paths, environment::Environment, report};
+use super::{Exit, Paths, descriptors, environment::Environment, report};
 use crate::{
     engine::Generation,
     plan::{Plan, Public, Reload},
@@ -38,6 +38,7 @@ const KEY: &str = "MCP_BRIDGE_API_KEY";
 
 pub(super) fn run(options: &Options) -> Exit {
     log();
+    descriptors::raise();
     let watch = Watch::new(options.paths.paths.clone(), Arc::new(Environment));
     let (plan, vault) = match report::plan(&options.paths.paths) {
         Ok(plan) => plan,
