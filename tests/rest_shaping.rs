@@ -20,6 +20,7 @@ tools:
   told: { description: Told., rest: { get: /orders }, output: { select: "$.data[*]", fields: { id: $.id }, template: "{{#each body}}{{id}} {{/each}}", structured: false } }
   text: { description: Told., rest: { get: /orders }, output: { select: "$.data[*]", fields: { id: { select: $.id, convert: string } } } }
   stepped: { description: Steps., steps: [{ name: all, rest: { get: /orders }, output: { select: "$.data[*]", fields: { id: $.id } } }], output: { template: "{{steps.all.[0].id}}" } }
+  blotted: { description: Steps., steps: [{ name: all, rest: { get: /orders }, output: { select: "$.data[*]", redact: ["$..name"] } }], output: { template: "{{json steps.all.[0].buyer}}" } }
   promised:
     description: Promised.
     rest: { get: /orders }
@@ -81,6 +82,7 @@ async fn what_is_kept_keeps_every_digit() {
         ("told", format!("{ID} 2 3 ")),
         ("text", format!(r#"{{"items":[{{"id":"{ID}"}},{{"id":"2"}},{{"id":"3"}}]}}"#)),
         ("stepped", ID.to_owned()),
+        ("blotted", r#"{"name":"[redacted]","id":1}"#.to_owned()),
         ("promised", format!(r#"{{"id":{ID}}}"#)),
         // Of two members with one name the last counts.
         ("twice", r#"{"b":3}"#.to_owned()),

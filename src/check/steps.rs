@@ -378,6 +378,8 @@ impl Builder<'_> {
             select: output.select.clone(),
             zip: output.zip,
             max_items: output.max_items,
+            redact: output.redact.clone(),
+            content: output.content,
             ..WrittenOutput::default()
         };
         let mut built = output::build(Some(&kept), Stage::StepsResult, params, &at, context);
