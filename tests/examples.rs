@@ -12,7 +12,7 @@ use mcp_bridge::{
 };
 use serde_json::json;
 
-use crate::support::{Fixed, Scripted, serve, stand_in};
+use crate::support::{Fixed, serve};
 
 /// Files that `check` has something to say about, and what.
 const LOUD: &[(&str, &str)] = &[("conformance.yaml", "MB0305"), ("whole-json-schema.yaml", "MB0408")];
@@ -76,73 +76,4 @@ async fn the_bookstore_answers_offline() {
     for tool in listed["result"]["tools"].as_array().into_iter().flatten() {
         assert!(tool["outputSchema"].is_object(), "{tool}");
     }
-}
-
-fn shipped(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("bridges").join(name)).expect("a shipped file")
-}
-
-#[tokio::test]
-async fn the_weather_goes_from_the_name_of_a_city_to_its_forecast() {
-    let api = stand_in(|seen, _| {
-        let place = json!({ "name": "Lisbon", "admin1": "Lisboa", "country": "Portugal", "latitude": 38.71667,
-            "longitude": -9.13333, "timezone": "Europe/Lisbon", "population": 517_802 });
-        let daily = json!({ "time": ["2026-11-21", "2026-11-22"], "weather_code": [3, 61],
-            "temperature_2m_max": [18.2, 16.9], "temperature_2m_min": [12.1, 11.4] });
-        Scripted::json(
-            200,
-            &match () {
-                () if seen.target.starts_with("/geo/search?name=Nowhere") => json!({ "generationtime_ms": 0.5 }),
-                () if seen.target.starts_with("/geo/search?") => {
-                    json!({ "results": [place], "generationtime_ms": 0.9 })
-                }
-                () => {
-                    json!({ "latitude": 38.7, "longitude": -9.1, "daily_units": { "time": "iso8601" }, "daily": daily })
-                }
-            },
-        )
-    })
-    .await;
-    let (geocoding, weather) = (format!("{}/geo", api.url()), format!("{}/v1", api.url()));
-    let variables = [("OPEN_METEO_GEOCODING_URL", geocoding.as_str()), ("OPEN_METEO_URL", weather.as_str())];
-    let server = serve(&[("open-meteo.yaml", &shipped("open-meteo.yaml"))], &variables).await;
-    let found =
-        server.call("forecast_for_city", &json!({ "city": "Lisbon", "days": 2 })).await["structuredContent"].clone();
-    assert_eq!(found["place"]["country"], "Portugal");
-    let [first, second] = [&found["days"][0], &found["days"][1]];
-    assert_eq!(
-        (&first["date"], &second["highest"], &second["rain_chance"]),
-        (&json!("2026-11-21"), &json!(16.9), &json!(null))
-    );
-    let targets = api.targets();
-    assert_eq!(targets[0], "/geo/search?name=Lisbon&count=1&format=json");
-    assert!(targets[1].starts_with("/v1/forecast?latitude=38.71667&longitude=-9.13333&daily="), "{}", targets[1]);
-    let text = server.error("forecast_for_city", &json!({ "city": "Nowhere" })).await;
-    assert!(text.starts_with("No place is called Nowhere."), "{text}");
-    assert_eq!(api.targets().len(), 3, "no forecast is asked for without a place");
-}
-
-#[tokio::test]
-async fn hacker_news_lists_stories_with_their_titles() {
-    let api = stand_in(|seen, _| {
-        let id = seen.target.trim_start_matches("/item/").trim_end_matches(".json").parse::<u64>();
-        Scripted::json(
-            200,
-            &match id {
-                Err(_) => json!([101, 102, 103, 104]),
-                Ok(102) => json!(null),
-                Ok(id) => json!({ "id": id, "type": "story", "by": "ada", "title": format!("Story {id}"), "score": 7,
-                "time": 1_700_000_000, "descendants": 3 }),
-            },
-        )
-    })
-    .await;
-    let url = api.url();
-    let server =
-        serve(&[("hacker-news.yaml", &shipped("hacker-news.yaml"))], &[("HACKER_NEWS_URL", url.as_str())]).await;
-    let found = server.call("list_stories", &json!({ "list": "ask", "limit": 3 })).await["structuredContent"].clone();
-    let titles: Vec<_> = found["items"].as_array().into_iter().flatten().map(|item| item["title"].clone()).collect();
-    assert_eq!(titles, [json!("Story 101"), json!("Story 103")]);
-    assert_eq!(api.targets()[0], "/askstories.json");
-    assert_eq!(api.targets().len(), 4);
 }

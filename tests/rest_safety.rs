@@ -253,3 +253,30 @@ async fn redirects_are_followed_within_the_origin_only_and_credentials_below_the
     assert!(server.error("to_api", &json!({ "url": "/bin/hop/0" })).await.contains("to the same host"));
     assert!(evil.seen().is_empty(), "{:?}", evil.seen());
 }
+
+#[tokio::test]
+async fn the_environment_names_no_proxy_and_no_address() {
+    let (api, evil) = (upstream().await, upstream().await);
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let bridge = format!(
+        "bridge: b\nsources:\n  plain: {{ rest: \"{}\" }}\n  tls: {{ rest: \"https://api.invalid\" }}\ntools:\n  \
+         plain: {{ description: P., rest: {{ source: plain, get: /items/1 }} }}\n  \
+         tls: {{ description: T., rest: {{ source: tls, get: /items/1 }} }}\n",
+        api.url()
+    );
+    std::fs::write(folder.path().join("b.yaml"), bridge).expect("the folder can be written");
+    for (tool, code) in [("plain", 0), ("tls", 1)] {
+        let (folder, proxy) = (folder.path().to_owned(), evil.url());
+        let run = move || {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-bridge"));
+            command.args(["call", "b.yaml", tool]).current_dir(folder).env_clear();
+            for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+                command.env(name, &proxy);
+            }
+            command.output().expect("the program can be started")
+        };
+        let output = tokio::task::spawn_blocking(run).await.expect("no panic");
+        assert_eq!(output.status.code(), Some(code), "{tool}: {output:?}");
+    }
+    assert_eq!((api.seen().len(), evil.seen().len()), (1, 0));
+}

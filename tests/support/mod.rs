@@ -7,6 +7,7 @@ mod http;
 mod httpbin;
 mod scripted;
 mod servers;
+mod tls;
 mod upstream;
 
 pub(crate) use bridge::{Served, call_message, initialize_message, plan_of, serve, serve_watched};
@@ -15,6 +16,7 @@ pub(crate) use http::{Post, Response, raw};
 pub(crate) use httpbin::PNG;
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
 pub(crate) use servers::{Server, postgres};
+pub(crate) use tls::{Authority, Identity, Validity, proxy, tls_api};
 pub(crate) use upstream::{Upstream, upstream};
 
 use std::collections::BTreeMap;

@@ -30,6 +30,11 @@ impl Scripted {
         Self { status, headers, body: body.to_string(), gate: None }
     }
 
+    /// An answer without content.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: String::new(), gate: None }
+    }
+
     /// JSON as it is written.
     pub(crate) fn written(body: &str) -> Self {
         Self { body: body.to_owned(), ..Self::json(200, &Value::Null) }
