@@ -28,11 +28,19 @@ tools:
       - { name: one, rest: { source: api, get: /named, headers: { X-Name: "{{caller.name}}" } } }
     cache: 1h
 "#;
+/// Callers have a key in a header of its own, so that a credential for the source can stand beside it.
+const ONE: &str = "
+server:
+  auth: { api_keys: { header: x-api-key, static: [{ name: tester, value: \"${KEY}\" }] } }
+";
+const KEY: &str = "a-key-of-this-test-alone";
 
 #[tokio::test]
 async fn calls_with_the_same_arguments_share_a_result() {
     let api = stand_in(|seen, before| Scripted::json(200, &json!({ "before": before, "target": seen.target }))).await;
-    let server = serve(&[("caching.yaml", BRIDGE)], &[("API", &api.url())]).await;
+    let server = serve(&[("caching.yaml", BRIDGE), ("server.yaml", ONE)], &[("API", &api.url()), ("KEY", KEY)])
+        .await
+        .with_key(KEY);
     let first = server.text("kept", &json!({ "id": 1 })).await;
     for arguments in [json!({ "id": 1 }), json!({ "flag": true, "id": "1" }), json!({ "id": 1, "flag": true })] {
         assert_eq!(server.text("kept", &arguments).await, first, "{arguments}");
@@ -55,7 +63,9 @@ async fn calls_with_the_same_arguments_share_a_result() {
 async fn errors_are_never_kept() {
     let api =
         stand_in(|_, before| Scripted::json(if before < 2 { 500 } else { 200 }, &json!({ "before": before }))).await;
-    let server = serve(&[("caching.yaml", BRIDGE)], &[("API", &api.url())]).await;
+    let server = serve(&[("caching.yaml", BRIDGE), ("server.yaml", ONE)], &[("API", &api.url()), ("KEY", KEY)])
+        .await
+        .with_key(KEY);
     server.error("failing", &json!({})).await;
     server.error("failing", &json!({})).await;
     for _ in 0..2 {
@@ -67,7 +77,9 @@ async fn errors_are_never_kept() {
 #[tokio::test]
 async fn callers_whose_credential_reaches_the_source_share_nothing() {
     let api = stand_in(|seen, _| Scripted::json(200, &json!({ "who": seen.header("authorization") }))).await;
-    let server = serve(&[("caching.yaml", BRIDGE)], &[("API", &api.url())]).await;
+    let server = serve(&[("caching.yaml", BRIDGE), ("server.yaml", ONE)], &[("API", &api.url()), ("KEY", KEY)])
+        .await
+        .with_key(KEY);
     for (who, sent) in [("one", 1), ("other", 2), ("one", 2), ("other", 2)] {
         let response = server.post(&call_message("mine", &json!({}))).header("x-own", who).send(server.address).await;
         let text = response.json()["result"]["content"][0]["text"].clone();
@@ -108,7 +120,9 @@ async fn calls_at_the_same_time_ask_once() {
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
     let api = stand_in(move |_, before| Scripted::json(200, &json!({ "before": before })).behind(&held)).await;
-    let server = serve(&[("caching.yaml", BRIDGE)], &[("API", &api.url())]).await;
+    let server = serve(&[("caching.yaml", BRIDGE), ("server.yaml", ONE)], &[("API", &api.url()), ("KEY", KEY)])
+        .await
+        .with_key(KEY);
     let calls: Vec<_> =
         (0..8).map(|_| spawn(server.post(&call_message("kept", &json!({ "id": 1 }))).send(server.address))).collect();
     until("a request", || !api.seen().is_empty()).await;
@@ -130,7 +144,9 @@ async fn who_waits_for_a_call_that_is_taken_back_asks_itself() {
         if before == 0 { answer.behind(&held) } else { answer }
     })
     .await;
-    let server = serve(&[("caching.yaml", BRIDGE)], &[("API", &api.url())]).await;
+    let server = serve(&[("caching.yaml", BRIDGE), ("server.yaml", ONE)], &[("API", &api.url()), ("KEY", KEY)])
+        .await
+        .with_key(KEY);
     let start = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } } });
     let session = server.send(&start).await.header("mcp-session-id").unwrap_or_default().to_owned();

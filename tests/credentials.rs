@@ -41,11 +41,14 @@ tools:
   other: { description: Other., rest: { source: other, get: /other } }
   fixed: { description: Fixed., rest: { source: fixed, get: /fixed } }
   through: { description: Through., rest: { source: through, get: /items } }
+server:
+  auth: { api_keys: { header: x-api-key, static: [{ name: tester, value: "${KEY}" }] } }
 "#;
+const KEY: &str = "a-key-of-this-test-alone";
 const SECRET: &str = "secret-of this+test";
 
 async fn bridge(api: &StandIn) -> Served {
-    serve(&[("credentials.yaml", BRIDGE)], &[("API", &api.url()), ("SECRET", SECRET)]).await
+    serve(&[("credentials.yaml", BRIDGE)], &[("API", &api.url()), ("SECRET", SECRET), ("KEY", KEY)]).await.with_key(KEY)
 }
 
 async fn call_as(server: &Served, tool: &str, token: &str) -> Response {

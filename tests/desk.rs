@@ -55,6 +55,7 @@ fn run(line: &str, folder: &Path) -> String {
         .current_dir(folder)
         .env_clear()
         .env("SHOP_TOKEN", "sesame-of-the-environment")
+        .env("SHOP_KEY", "sesame-of-another-shop")
         .stdin(Stdio::null())
         .output()
         .expect("the program can be started");

@@ -32,7 +32,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["encoding_rs"], &["document"]),
     (&["flate2"], &["upstream/rest"]),
     (&["brotli_decompressor"], &["upstream/rest"]),
-    (&["sqlx"], &["upstream/sql"]),
+    (&["sqlx"], &["upstream/sql", "state"]),
     (&["postgres_protocol"], &["upstream/sql/postgres"]),
     (&["reqwest"], &["upstream/rest"]),
     (&["jsonwebtoken"], &["access/oauth"]),
@@ -266,7 +266,12 @@ const SAMPLES: &[(&str, &str, &str, &[&str])] = &[
         "\n#[derive(clap::Parser)]\nstruct A;",
         &["engine/call.rs:2: `clap` belongs in cli, main.rs"],
     ),
-    ("doors", "upstream/rest/mod.rs", "use sqlx as db;", &["upstream/rest/mod.rs:1: `sqlx` belongs in upstream/sql"]),
+    (
+        "doors",
+        "upstream/rest/mod.rs",
+        "use sqlx as db;",
+        &["upstream/rest/mod.rs:1: `sqlx` belongs in upstream/sql, state"],
+    ),
     ("doors", "upstream/sql.rs", "use sqlx as db;", &[]),
     (
         "doors",

@@ -2,12 +2,14 @@
 
 use std::{
     net::{IpAddr, Ipv6Addr},
+    sync::Arc,
     time::Duration,
 };
 
 use crate::{
-    engine::{Identified, Limiter, Principal},
+    engine::{Identified, Limiter, Principal, Share},
     plan,
+    state::State,
 };
 
 /// Keys that each limit tells apart; beyond them the quietest is forgotten.
@@ -16,8 +18,9 @@ const KEYS: usize = 8192;
 /// The limits of a server.
 #[derive(Debug)]
 pub struct Limits {
-    caller: Option<Limiter>,
-    end_user: Option<Limiter>,
+    caller: Option<Share>,
+    end_user: Option<Share>,
+    /// Counted here alone: strangers must not make us ask a database.
     stranger: Limiter,
 }
 
@@ -33,12 +36,12 @@ pub struct Exhausted {
 impl Limits {
     /// The limits of a plan, with nothing counted yet.
     #[must_use]
-    pub fn new(limits: &plan::Limits) -> Self {
-        let limiter = |rate| Limiter::new(rate, KEYS);
+    pub fn new(limits: &plan::Limits, state: Option<&Arc<State>>) -> Self {
+        let share = |what, rate: Option<plan::Rate>| rate.map(|rate| Share::new(what, rate, KEYS, state));
         Self {
-            caller: limits.caller.map(limiter),
-            end_user: limits.end_user.map(limiter),
-            stranger: limiter(limits.stranger),
+            caller: share("caller", limits.caller),
+            end_user: share("end user", limits.end_user),
+            stranger: Limiter::new(limits.stranger, KEYS),
         }
     }
 
@@ -47,16 +50,16 @@ impl Limits {
     ///
     /// # Errors
     /// When either has had its share.
-    pub fn known(&self, principal: &Principal, address: IpAddr, messages: u32) -> Result<(), Exhausted> {
+    pub async fn known(&self, principal: &Principal, address: IpAddr, messages: u32) -> Result<(), Exhausted> {
         if let (Some(limiter), Some((person, _))) = (&self.end_user, principal.end_user()) {
-            let taken = limiter.take_several(&(principal.key(), person), messages);
+            let taken = limiter.take(&(principal.key(), person), messages).await;
             taken.map_err(|wait| Exhausted { whose: "of this person", wait })?;
         }
         if let Some(limiter) = &self.caller {
             let taken = match principal.key() {
                 // Those whom nobody asks are told apart by where they are.
-                (Identified::Anonymous, _) => limiter.take_several(&network(address), messages),
-                key => limiter.take_several(&key, messages),
+                (Identified::Anonymous, _) => limiter.take(&network(address), messages).await,
+                key => limiter.take(&key, messages).await,
             };
             taken.map_err(|wait| Exhausted { whose: "of this caller", wait })?;
         }

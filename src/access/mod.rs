@@ -4,6 +4,7 @@
 mod fixed;
 mod limits;
 mod oauth;
+mod probe;
 mod stored;
 
 use std::{io, sync::Arc};
@@ -12,7 +13,7 @@ use chrono::Utc;
 
 use crate::{
     engine::Principal,
-    plan::{Server, Stored},
+    plan::{Plan, Stored},
     secret::Vault,
     state::{State, Token},
 };
@@ -20,10 +21,13 @@ use crate::{
 use fixed::FixedKeys;
 pub use limits::{Exhausted, Limits};
 use oauth::Oauth;
+use probe::Lent;
 use stored::StoredKeys;
 
 /// Longer credentials are none (auth.md §4.2).
 const LONGEST: usize = 4096;
+
+const AUTHORIZATION: &str = "authorization";
 
 /// Tells who is calling.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ pub struct Authenticator {
     fixed: Option<FixedKeys>,
     stored: Option<StoredKeys>,
     oauth: Option<Oauth>,
+    lent: Option<Lent>,
     header: Option<String>,
     anonymous: Arc<Principal>,
 }
@@ -42,6 +47,19 @@ pub struct Presented<'a> {
     pub authorization: Option<&'a [u8]>,
     /// The one header that may carry the key besides.
     pub header: Option<&'a [u8]>,
+    /// The one header of [`Authenticator::lent`] that was sent, by name, besides `Authorization`.
+    pub lent: Option<(&'a str, &'a [u8])>,
+}
+
+/// Whom to ask about a credential.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'p> {
+    /// The issuers of tokens.
+    Issuers(&'p str),
+    /// The state, about a key.
+    State(&'p str),
+    /// The upstream, about what stood in a header.
+    Upstream(&'p str, &'p [u8]),
 }
 
 /// Who is calling.
@@ -52,7 +70,7 @@ pub enum Verdict<'p> {
     /// Nobody: why.
     Refused(Refused),
     /// Others must be asked about this token.
-    Ask(&'p str),
+    Ask(Asked<'p>),
 }
 
 /// Why nobody is known.
@@ -73,17 +91,17 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the state cannot be used.
-    pub fn new(server: &Server, vault: &Vault) -> io::Result<Self> {
+    pub fn new(plan: &Plan, vault: &Vault, state: Option<&Arc<State>>) -> io::Result<Self> {
+        let server = &plan.server;
         let keys = server.api_keys.as_ref();
         let wants_state = keys.is_some_and(|keys| keys.stored == Stored::Accepted);
-        let stored = match server.state.as_ref().filter(|_| wants_state) {
-            Some(path) => Some(StoredKeys::new(State::open(path).map_err(io::Error::other)?, server)),
-            None => None,
-        };
+        let stored = state.filter(|_| wants_state).map(|state| StoredKeys::new(Arc::clone(state), server));
         let fixed = keys.map(|keys| FixedKeys::new(keys, server, vault));
         let oauth = server.oauth.as_ref().map(|oauth| Oauth::new(oauth, server, vault)).transpose()?;
+        let lent = server.passthrough.as_ref().map(|declared| Lent::new(declared, plan, vault));
+        let lent = lent.transpose().map_err(io::Error::other)?;
         let header = keys.and_then(|keys| keys.header.clone());
-        Ok(Self { fixed, stored, oauth, header, anonymous: Arc::new(Principal::anonymous()) })
+        Ok(Self { fixed, stored, oauth, lent, header, anonymous: Arc::new(Principal::anonymous()) })
     }
 
     /// The header that may carry a key besides `Authorization`, in lower case.
@@ -92,17 +110,26 @@ impl Authenticator {
         self.header.as_deref()
     }
 
+    /// The headers that may carry a credential of the upstream, in lower case.
+    pub fn lent(&self) -> impl Iterator<Item = &str> {
+        self.lent.iter().flat_map(Lent::headers).map(String::as_str)
+    }
+
     /// Tells who presents these credentials, as far as this server knows by itself. The key's own
     /// header goes first; a credential in `Authorization` beside it is the caller's, for the upstream.
     #[must_use]
     pub fn identify<'p>(&self, presented: Presented<'p>) -> Verdict<'p> {
-        if self.fixed.is_none() && self.oauth.is_none() {
+        let is_asked = self.fixed.is_some() || self.oauth.is_some();
+        if !is_asked && self.lent.is_none() {
             return Verdict::Known(Arc::clone(&self.anonymous));
         }
-        let (given, is_key) = match (presented.header, presented.authorization) {
-            (Some(key), _) => (Some(key), true),
-            (None, Some(authorization)) => (bearer(authorization), false),
-            (None, None) => return Verdict::Refused(Refused::Missing),
+        let theirs = self.lent().any(|header| header == AUTHORIZATION);
+        let authorization = presented.authorization.filter(|_| is_asked || theirs);
+        let (whole, given, is_key) = match (presented.header, authorization, presented.lent) {
+            (Some(key), _, _) => (key, Some(key), true),
+            (None, Some(authorization), _) => (authorization, bearer(authorization), false),
+            (None, None, Some((header, credential))) => return self.lent_in(header, credential),
+            (None, None, None) => return Verdict::Refused(Refused::Missing),
         };
         let Some(given) = given.filter(|given| !given.is_empty() && given.len() <= LONGEST) else {
             return Verdict::Refused(Refused::Invalid);
@@ -116,26 +143,57 @@ impl Authenticator {
             // By its form it is a key, and nobody else is asked about it.
             return self.stored(given).unwrap_or(Verdict::Refused(Refused::Invalid));
         }
-        if self.oauth.is_some() { Verdict::Ask(given) } else { Verdict::Refused(Refused::Invalid) }
+        match &self.oauth {
+            Some(oauth) if !theirs || oauth.takes(given) => Verdict::Ask(Asked::Issuers(given)),
+            Some(_) | None if theirs => self.lent_in(AUTHORIZATION, whole),
+            Some(_) | None => Verdict::Refused(Refused::Invalid),
+        }
     }
 
-    fn stored(&self, given: &str) -> Option<Verdict<'static>> {
+    /// A credential of the upstream, which may not be one of ours by its form.
+    fn lent_in<'p>(&self, header: &'p str, credential: &'p [u8]) -> Verdict<'p> {
+        let fits = !credential.is_empty() && credential.len() <= LONGEST;
+        if fits && !self.is_key(credential) {
+            Verdict::Ask(Asked::Upstream(header, credential))
+        } else {
+            Verdict::Refused(Refused::Invalid)
+        }
+    }
+
+    fn stored<'p>(&self, given: &'p str) -> Option<Verdict<'p>> {
         let token = Token::parse(given)?;
-        Some(match self.stored.as_ref()?.find(&token, Utc::now().timestamp()) {
-            Ok(principal) => Verdict::Known(principal),
-            Err(refused) => Verdict::Refused(refused),
+        Some(match self.stored.as_ref()?.find_at_once(&token, Utc::now().timestamp()) {
+            Some(Ok(principal)) => Verdict::Known(principal),
+            Some(Err(refused)) => Verdict::Refused(refused),
+            None => Verdict::Ask(Asked::State(given)),
         })
+    }
+
+    async fn in_state(&self, given: &str) -> Result<Arc<Principal>, Refused> {
+        match (&self.stored, Token::parse(given)) {
+            (Some(stored), Some(token)) => stored.find(&token, Utc::now().timestamp()).await,
+            (Some(_), None) | (None, _) => Err(Refused::Invalid),
+        }
     }
 
     /// Tells who presents a credential that others have to vouch for.
     ///
     /// # Errors
     /// Why nobody is known.
-    pub async fn ask(&self, token: &str) -> Result<Arc<Principal>, Refused> {
-        match &self.oauth {
+    pub async fn ask(&self, asked: Asked<'_>) -> Result<Arc<Principal>, Refused> {
+        match (asked, &self.oauth, &self.lent) {
             // Its future is large, and nearly every request goes without it.
-            Some(oauth) => Box::pin(oauth.find(token)).await,
-            None => Err(Refused::Invalid),
+            (Asked::State(given), ..) => Box::pin(self.in_state(given)).await,
+            (Asked::Issuers(token), Some(oauth), _) => Box::pin(oauth.find(token)).await,
+            (Asked::Upstream(header, credential), _, Some(lent)) => Box::pin(lent.ask(header, credential)).await,
+            (Asked::Issuers(_) | Asked::Upstream(..), _, _) => Err(Refused::Invalid),
+        }
+    }
+
+    /// The upstream refused a credential in a call: it is asked about it again before the next one.
+    pub fn forget(&self, credential: &[u8]) {
+        if let Some(lent) = &self.lent {
+            lent.forget(credential);
         }
     }
 

@@ -13,7 +13,7 @@ use super::Refused;
 use crate::{
     engine::{Identified, Identity, Principal},
     plan::{Assertion, Server},
-    state::{Key, Standing, State, Token},
+    state::{Key, KeyFault, Standing, State, Token},
 };
 
 /// How long the last use of a key may be out of date, in seconds.
@@ -30,13 +30,23 @@ pub(super) struct StoredKeys {
 }
 
 impl StoredKeys {
-    pub(super) fn new(state: State, server: &Server) -> Self {
-        Self { state: Arc::new(state), implied: server.scopes.clone(), touched: Mutex::default() }
+    pub(super) fn new(state: Arc<State>, server: &Server) -> Self {
+        Self { state, implied: server.scopes.clone(), touched: Mutex::default() }
+    }
+
+    /// Whose key it is; `None` where another machine has to be asked.
+    pub(super) fn find_at_once(&self, token: &Token<'_>, now: i64) -> Option<Result<Arc<Principal>, Refused>> {
+        self.state.key_at_once(&token.digest).map(|found| self.told(found, now))
     }
 
     /// Whose key it is.
-    pub(super) fn find(&self, token: &Token<'_>, now: i64) -> Result<Arc<Principal>, Refused> {
-        let key = self.state.key(&token.digest).map_err(|error| {
+    pub(super) async fn find(&self, token: &Token<'_>, now: i64) -> Result<Arc<Principal>, Refused> {
+        let found = self.state.key(&token.digest).await;
+        self.told(found, now)
+    }
+
+    fn told(&self, found: Result<Option<Key>, KeyFault>, now: i64) -> Result<Arc<Principal>, Refused> {
+        let key = found.map_err(|error| {
             tracing::warn!(%error, "keys cannot be looked up");
             Refused::Unavailable
         })?;
@@ -82,8 +92,9 @@ impl StoredKeys {
         };
         if is_due {
             let (state, id) = (Arc::clone(&self.state), key.id.clone());
+            let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || {
-                if let Err(error) = state.touch_key(&id, now) {
+                if let Err(error) = runtime.block_on(state.touch_key(&id, now)) {
                     tracing::warn!(%error, "the use of a key was not noted");
                 }
             });

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::{
-    plan::{ApiKey, ApiKeys, Assertion, KeyProof},
+    plan::{ApiKey, ApiKeys, Assertion, KeyProof, Server},
     secret::Secret,
 };
 
@@ -22,8 +22,8 @@ fn a_key_is_found_by_value_and_by_digest_in_either_header() {
     };
     let keys = vec![key("one", value), key("two", digest)];
     let keys = ApiKeys { keys, stored: Stored::Refused, header: Some("x-api-key".into()) };
-    let server = Server { api_keys: Some(keys), ..Server::default() };
-    let all = Authenticator::new(&server, &vault).unwrap();
+    let plan = Plan { server: Server { api_keys: Some(keys), ..Server::default() }, ..Plan::default() };
+    let all = Authenticator::new(&plan, &vault, None).unwrap();
     for (authorization, header, expected) in [
         (Some("Bearer first-key-of-the-test"), None, "one"),
         (Some("bearer  second-key-of-the-test "), None, "two"),
@@ -35,8 +35,11 @@ fn a_key_is_found_by_value_and_by_digest_in_either_header() {
         (Some("Bearer "), None, "invalid"),
         (None, None, "missing"),
     ] {
-        let presented =
-            Presented { authorization: authorization.map(str::as_bytes), header: header.map(str::as_bytes) };
+        let presented = Presented {
+            authorization: authorization.map(str::as_bytes),
+            header: header.map(str::as_bytes),
+            lent: None,
+        };
         let told = match all.identify(presented) {
             Verdict::Known(principal) => principal.name().to_owned(),
             Verdict::Refused(refused) => format!("{refused:?}").to_lowercase(),

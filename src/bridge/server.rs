@@ -3,9 +3,8 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use super::{Duration, Rate};
+use super::{ByteSize, Duration, Rate};
 use crate::secret::Secret;
 
 /// Settings of the server.
@@ -23,8 +22,7 @@ pub struct Server {
     /// Web pages that may call, such as `https://app.example.com`. Loopback pages and `public_url` are always accepted.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
-    /// The certificate of the server.
-    #[schemars(extend("x-not-yet" = true))]
+    /// The certificate of the server. Without one it speaks plain HTTP, for a proxy in front of it.
     pub tls: Option<Tls>,
     /// Addresses of proxies whose `X-Forwarded-For` is believed: `10.0.0.0/8`, `192.0.2.7`.
     #[serde(default)]
@@ -37,10 +35,10 @@ pub struct Server {
     pub rate_limit: Option<RateLimits>,
     /// The header in which callers name the person behind them, such as `x-poke-user-id`.
     pub end_user_header: Option<String>,
-    /// Where keys are kept: `sqlite:FILE`. Default: `sqlite:mcp-bridge-state.db` beside this file.
-    pub state: Option<String>,
-    /// Where calls are recorded.
-    #[schemars(extend("x-not-yet" = true))]
+    /// Where keys are kept: `sqlite:FILE`, or `postgres://…` for replicas, which then share limits, too. Default: `sqlite:mcp-bridge-state.db` beside this file.
+    #[schemars(with = "Option<String>")]
+    pub state: Option<Secret<String>>,
+    /// Where calls, and decisions about callers, are recorded.
     pub audit: Option<Audit>,
     /// Whether `/metrics` answers.
     #[schemars(extend("x-not-yet" = true))]
@@ -64,10 +62,12 @@ pub struct Server {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// A file with the certificate.
+    /// A file with the certificate, and those of the authorities between it and the root.
     pub cert: String,
-    /// A file with its key.
+    /// A file with its key, which not everybody may read.
     pub key: String,
+    /// A file with the authorities of which clients must have a certificate.
+    pub client_ca: Option<String>,
 }
 
 /// Who may call.
@@ -79,8 +79,7 @@ pub struct Auth {
     /// OAuth.
     pub oauth: Option<OauthServer>,
     /// The caller's credential is the upstream's.
-    #[schemars(extend("x-not-yet" = true))]
-    pub passthrough: Option<Passthrough>,
+    pub passthrough: Option<LentCredentials>,
     /// What scopes mean.
     #[serde(default)]
     pub scopes: IndexMap<String, Scope>,
@@ -188,22 +187,27 @@ pub struct Introspection {
     pub cache: Option<Duration>,
 }
 
-/// The caller's credential is the upstream's.
+/// The caller's credential is the upstream's: it is asked for here, and passed on by sources with `auth: passthrough`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Passthrough {
-    /// Where clients sign in.
+pub struct LentCredentials {
+    /// Where clients sign in: the upstream's own authorization servers, which the metadata of this server name.
     #[serde(default)]
     pub authorization_servers: Vec<String>,
+    /// The scopes that clients are told to ask for there: as few as possible.
+    #[serde(default)]
+    pub scopes_supported: Vec<String>,
     /// How a credential is verified.
     pub verify: Option<Verify>,
+    /// Passes credentials on that nobody has verified, which the specification of MCP forbids.
+    pub unsafe_unverified: Option<bool>,
 }
 
-/// The request that verifies a caller's credential.
+/// The request that verifies a caller's credential: whoever it succeeds for may call.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
-    /// The source that is asked.
+    /// The source that is asked; it has `auth: passthrough`.
     pub source: String,
     /// The path that is asked for.
     pub get: String,
@@ -211,7 +215,10 @@ pub struct Verify {
     pub subject: Option<String>,
     /// Where the caller's workspace stands in the answer.
     pub workspace: Option<String>,
-    /// How long the answer is believed.
+    /// What every such caller may do.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// How long the answer is believed. Default: `60s`, at most `5m`.
     pub cache: Option<Duration>,
 }
 
@@ -238,14 +245,29 @@ pub struct RateLimits {
     pub per_ip_unauthenticated: Option<Rate>,
 }
 
-/// Where calls are recorded.
+/// Where calls, and decisions about callers, are recorded.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-exactly-one-of" = ["file", "state"]))]
 pub struct Audit {
     /// A file of JSON lines.
     pub file: Option<String>,
-    /// A database source.
-    pub sql: Option<Map<String, Value>>,
-    /// `digest` or `plain`.
-    pub args: Option<String>,
+    /// `true`: in the database of `state`.
+    pub state: Option<bool>,
+    /// What is kept of arguments. Default: `digest`.
+    pub args: Option<AuditArguments>,
+    /// How large the file may become before it is put aside. Default: `64MiB`.
+    pub max_size: Option<ByteSize>,
+    /// How many files that were put aside are kept. Default: 5.
+    pub keep: Option<u32>,
+}
+
+/// What is kept of arguments.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditArguments {
+    /// A digest of them: equal arguments can be found, and values cannot be read.
+    Digest,
+    /// All of them, as they came.
+    Plain,
 }

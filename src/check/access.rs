@@ -1,18 +1,17 @@
 //! Floor 4. The server's settings: where it listens and who may call.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use url::Url;
 
-use super::{admission, context::Context, rest, source::Sources};
+use super::{admission, context::Context, listener, rest, source::Sources};
 use crate::{
-    bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, Server as Written},
+    bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, RateLimits, Server as Written},
     diag::{Code, Diagnostic},
-    plan::{ApiKey, ApiKeys, Assertion, CallerPart, KeyProof, Plan, Public, Reload, Server, Stored},
+    plan::{
+        ApiKey, ApiKeys, Assertion, AuditPlace, CallerPart, KeyProof, Plan, Public, Reload, Server, StatePlace, Stored,
+    },
     secret::{Secret, SecretId},
     yaml::Pointer,
 };
@@ -53,14 +52,17 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     if let Some(keys) = written.auth.as_ref().and_then(|auth| auth.api_keys.as_ref()) {
         server.api_keys = Some(api_keys(keys, &at.at("auth").at("api_keys"), context));
     }
-    let is_kept = written.state.is_some() || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted);
+    server.tls = written.tls.as_ref().and_then(|tls| listener::tls(tls, &at.at("tls"), context));
+    server.audit = written.audit.as_ref().and_then(|audit| listener::audit(audit, &at.at("audit"), context));
+    let keeps_audit = server.audit.as_ref().is_some_and(|audit| audit.place == AuditPlace::State);
+    let is_kept = keeps_audit
+        || written.state.is_some()
+        || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted);
     if is_kept {
         server.state = state(written, &at.at("state"), context);
     }
     if let Some(limits) = &written.rate_limit {
-        server.limits.caller = limits.per_caller.map(admission::rate);
-        server.limits.end_user = limits.per_end_user.map(admission::rate);
-        server.limits.stranger = limits.per_ip_unauthenticated.map_or(server.limits.stranger, admission::rate);
+        limit(limits, &mut server);
     }
     if let Some(header) = &written.end_user_header {
         let at = at.at("end_user_header");
@@ -78,7 +80,10 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     if let Some(written) = &written.auth {
         server.scopes = admission::hierarchy(&written.scopes, &auth.at("scopes"), context);
     }
-    let is_told = (written.auth.is_none() && context.has(&auth))
+    // Whether credentials of an upstream keep strangers out is known when every source is.
+    let waits = written.auth.as_ref().is_some_and(|auth| auth.passthrough.is_some());
+    let is_told = waits
+        || (written.auth.is_none() && context.has(&auth))
         || !context.names(&auth).is_empty()
         || context.is_lost(written.unsafe_public.as_ref(), &at.at("unsafe_public"));
     let is_open = !server.asks_callers() && server.public == Public::Guarded;
@@ -88,6 +93,12 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
         context.push(fault.help("add `auth:`, listen on 127.0.0.1, or say `unsafe_public: true`"));
     }
     server
+}
+
+fn limit(limits: &RateLimits, server: &mut Server) {
+    server.limits.caller = limits.per_caller.map(admission::rate);
+    server.limits.end_user = limits.per_end_user.map(admission::rate);
+    server.limits.stranger = limits.per_ip_unauthenticated.map_or(server.limits.stranger, admission::rate);
 }
 
 fn listen(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<SocketAddr> {
@@ -217,22 +228,26 @@ pub(super) fn believed(written: Option<bool>) -> Assertion {
     if written == Some(true) { Assertion::Believed } else { Assertion::Hearsay }
 }
 
-/// The file of the state. Relative paths start from the folder of the bridge file.
-fn state(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Option<PathBuf> {
-    let Some(text) = &written.state else { return Some(context.folder().join(STATE)) };
-    let path = text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
-    match path.filter(|path| !path.is_empty() && *path != ":memory:") {
-        Some(path) => Some(context.folder().join(path)),
-        None if text.starts_with("postgres:") || text.starts_with("postgresql:") => {
-            context.fault(Code::NotYet, at, "`a state in PostgreSQL` is not supported yet");
-            None
+/// The place of the state. Relative paths start from the folder of the bridge file.
+fn state(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Option<StatePlace> {
+    let Some(text) = &written.state else { return Some(StatePlace::File(context.folder().join(STATE))) };
+    let text = text.expose();
+    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+        let url = Url::parse(text).ok().filter(|url| url.has_host() && url.path().len() > 1);
+        if url.is_none() {
+            let fault = Diagnostic::error(Code::State, context.value(at), "this is not the address of a database");
+            context.push(fault.help("write host, user and database: `postgres://mcp@db.example.com/mcp`"));
+            return None;
         }
-        None => {
-            let fault = Diagnostic::error(Code::State, context.value(at), "the state cannot be kept there");
-            context.push(fault.help(format!("name a file: `sqlite:{STATE}`")));
-            None
-        }
+        return Some(StatePlace::Postgres(context.store(&Secret::new(text.to_owned()))));
     }
+    let path = text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    if let Some(path) = path.filter(|path| !path.is_empty() && *path != ":memory:") {
+        return Some(StatePlace::File(context.folder().join(path)));
+    }
+    let fault = Diagnostic::error(Code::State, context.value(at), "the state cannot be kept there");
+    context.push(fault.help(format!("name a file, `sqlite:{STATE}`, or a database, `postgres://…`")));
+    None
 }
 
 fn proof(key: &WrittenKey, at: &Pointer, context: &mut Context<'_>) -> Option<KeyProof> {
@@ -260,6 +275,10 @@ fn long_enough(key: &Secret<String>, least: usize, at: &Pointer, context: &mut C
 /// With keys in `Authorization`, passing that header on would hand our own key to the upstream.
 pub(super) fn refuse_key_forwarding(server: &Server, sources: &Sources, context: &mut Context<'_>) {
     let signs_in = server.oauth.is_some();
+    if server.passthrough.as_ref().is_some_and(|it| it.headers.iter().any(|header| header == "authorization")) {
+        // Then it is told apart by its form, and what is the server's own is never passed on.
+        return;
+    }
     if !signs_in && server.api_keys.as_ref().is_none_or(|keys| keys.header.is_some()) {
         return;
     }

@@ -141,6 +141,12 @@ impl<'a> Context<'a> {
         std::mem::take(&mut self.needs)
     }
 
+    /// Whether two secrets have the same value.
+    pub(super) fn is_same(&self, one: SecretId, other: SecretId) -> bool {
+        let values = self.vault.get(one).zip(self.vault.get(other));
+        values.is_some_and(|(one, other)| one.matches(other.expose()))
+    }
+
     /// Puts a secret away.
     pub(super) fn store(&mut self, secret: &Secret<String>) -> SecretId {
         self.vault.store(secret.clone())

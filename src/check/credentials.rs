@@ -123,7 +123,7 @@ pub(super) fn network(spec: &RestSpec, base: &Url, at: &Pointer, context: &mut C
 }
 
 /// The text of a file with certificates or a key.
-fn pem(path: &str, what: &str, at: &Pointer, context: &mut Context<'_>) -> Option<String> {
+pub(super) fn pem(path: &str, what: &str, at: &Pointer, context: &mut Context<'_>) -> Option<String> {
     let read = context.read(path);
     let message = match read.map(String::from_utf8) {
         Ok(Ok(text)) if text.contains("-----BEGIN ") && text.contains(&format!("{what}-----")) => return Some(text),

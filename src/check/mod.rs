@@ -17,6 +17,7 @@ mod data;
 mod edition;
 mod graphql;
 mod inserted;
+mod listener;
 mod live;
 mod mirror;
 mod names;
@@ -26,6 +27,7 @@ mod output_schema;
 mod pages;
 mod parameters;
 mod params;
+mod passthrough;
 mod path;
 mod places;
 mod prompt;
@@ -34,11 +36,14 @@ mod reply;
 mod resource;
 mod rest;
 mod source;
+mod spread;
 mod sql;
 mod steps;
 mod structure;
 mod templates;
 mod tool;
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -48,7 +53,7 @@ use crate::{
     plan::{self, BridgeId, Plan},
     secret::Vault,
     text::FileSet,
-    yaml::{self, Variables},
+    yaml::{self, Pointer, Variables},
 };
 
 pub use connected::{compare, digest};
@@ -105,6 +110,21 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         sources.push(build(document, BridgeId(at), &mut taken, &mut context, &mut plan));
     }
     // Which file holds the keys is known only after all of them.
+    let mut is_lost = false;
+    for (document, own) in documents.iter().zip(&sources) {
+        let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
+        let auth = document.file.server.as_ref().and_then(|server| server.auth.as_ref());
+        if let Some(written) = auth.and_then(|auth| auth.passthrough.as_ref()) {
+            plan.server.passthrough = passthrough::build(written, (own, &sources), &plan, &mut context).map(Arc::new);
+        }
+        is_lost |= context.is_faulty(&Pointer::root().at("server").at("auth"));
+    }
+    for (document, own) in documents.iter().zip(&sources) {
+        let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
+        let world = passthrough::World { plan: &plan, all: &sources, is_lost };
+        passthrough::hold_against(&world, (document, own), &mut context);
+        spread::hold_against(&plan, (document, own), &mut context);
+    }
     for (document, sources) in documents.iter().zip(&sources) {
         let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
         access::refuse_key_forwarding(&plan.server, sources, &mut context);

@@ -106,7 +106,7 @@ fn introspection(written: &WrittenIntrospection, at: &Pointer, context: &mut Con
     Some(Introspection { url, client_id: written.client_id.clone(), client_secret, cache })
 }
 
-fn bounded(time: Duration, at: &Pointer, context: &mut Context<'_>) {
+pub(super) fn bounded(time: Duration, at: &Pointer, context: &mut Context<'_>) {
     if time > LONGEST {
         context.fault(Code::Oauth, at, "this may be five minutes at most");
     }
@@ -128,23 +128,27 @@ fn algorithm(name: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Algo
 }
 
 /// An address that an issuer is asked at: over TLS, or on this machine.
-fn address(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Url> {
+pub(super) fn address(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Url> {
     let url = Url::parse(text).ok().filter(|url| url.host().is_some() && url.fragment().is_none());
     let Some(url) = url.filter(|url| url.query().is_none() && url.username().is_empty()) else {
         let fault = Diagnostic::error(Code::Oauth, context.value(at), "this is not an address of an issuer");
         context.push(fault.help("write scheme, host and path alone: `https://idp.example.com/realms/main`"));
         return None;
     };
-    let is_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_local(&url)) {
         let message = "whoever is on the way could answer for the issuer: it must be `https://`";
         context.fault(Code::Oauth, at, message);
         return None;
     }
     Some(url)
+}
+
+/// Whether an address is one of this machine, where nothing is overheard.
+pub(super) fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }

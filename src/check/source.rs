@@ -149,6 +149,21 @@ impl Sources {
         self.known.values().find(|source| source.id == id)
     }
 
+    /// Whether a source of this name is declared, built or not.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.known.contains_key(name) || self.faulty.contains(name)
+    }
+
+    /// The source of a name, if it could be built.
+    pub(super) fn known(&self, name: &str) -> Option<&Known> {
+        self.known.get(name)
+    }
+
+    /// Every source that could be built.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Known> {
+        self.known.values()
+    }
+
     /// Sources that pass the caller's header on, each with its name.
     pub(super) fn passing(&self) -> impl Iterator<Item = (&str, &str)> {
         self.known.iter().filter_map(|(name, source)| Some((name.as_str(), source.passthrough.as_deref()?)))

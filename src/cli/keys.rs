@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{Exit, report};
 use crate::{
     diag::closest,
-    plan::{Plan, Stored},
+    plan::{Plan, StatePlace, Stored},
+    secret::{Secret, Vault},
     state::{Key, NewKey, Standing, State, TokenText, Which},
 };
 
@@ -39,9 +40,9 @@ struct Where {
     /// The same, in front of other arguments
     #[arg(long, value_name = "PATH")]
     config: Vec<PathBuf>,
-    /// The file of the state, in the place of looking for it in bridge files
+    /// The state, in the place of looking for it in bridge files: a file, or postgres://…
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "config"])]
-    state: Option<PathBuf>,
+    state: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -129,7 +130,7 @@ pub(super) fn run(options: &Options) -> Exit {
 }
 
 fn create(options: &Create) -> Result<Exit, Exit> {
-    let (state, plan) = open(&options.place)?;
+    let Kept { state, plan, runtime } = open(&options.place)?;
     let name = options.name.trim();
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(refuse(&format!("a name has 1 to {LONGEST_NAME} characters"), None));
@@ -145,36 +146,38 @@ fn create(options: &Create) -> Result<Exit, Exit> {
         asserts_end_user: options.asserts_end_user,
         expires_at: end(options.expires, now),
     };
-    let token = state.create_key(&key, now).map_err(|fault| refuse(&fault.to_string(), None))?;
+    let token = runtime.block_on(state.create_key(&key, now)).map_err(|fault| refuse(&fault.to_string(), None))?;
     show(&token, key.expires_at);
     Ok(Exit::Fine)
 }
 
 fn rotate(options: &Rotate) -> Result<Exit, Exit> {
-    let (state, _) = open(&options.place)?;
+    let Kept { state, runtime, .. } = open(&options.place)?;
     let now = Utc::now().timestamp();
     let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
     let Lifetime(Some(overlap)) = options.overlap else {
         return Err(refuse("an overlap has an end: 24h, for example", None));
     };
     let expires_at = end(options.expires, now);
-    let token = state.rotate_key(which, overlap, expires_at, now).map_err(|fault| refuse(&fault.to_string(), None))?;
+    let rotated = runtime.block_on(state.rotate_key(which, overlap, expires_at, now));
+    let token = rotated.map_err(|fault| refuse(&fault.to_string(), None))?;
     show(&token, expires_at);
     report::tell(&format!("The old token is valid until {}.", time(now + overlap)));
     Ok(Exit::Fine)
 }
 
 fn revoke(options: &Revoke) -> Result<Exit, Exit> {
-    let (state, _) = open(&options.place)?;
+    let Kept { state, runtime, .. } = open(&options.place)?;
     let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
-    let key = state.revoke_key(which, Utc::now().timestamp()).map_err(|fault| refuse(&fault.to_string(), None))?;
+    let revoked = runtime.block_on(state.revoke_key(which, Utc::now().timestamp()));
+    let key = revoked.map_err(|fault| refuse(&fault.to_string(), None))?;
     report::tell(&format!("The key `{}` ({}) is revoked.", key.name, key.id));
     Ok(Exit::Fine)
 }
 
 fn list(options: &List) -> Result<Exit, Exit> {
-    let (state, _) = open(&options.place)?;
-    let keys = state.keys().map_err(|fault| refuse(&fault.to_string(), None))?;
+    let Kept { state, runtime, .. } = open(&options.place)?;
+    let keys = runtime.block_on(state.keys()).map_err(|fault| refuse(&fault.to_string(), None))?;
     let now = Utc::now().timestamp();
     if options.json {
         let all: Vec<_> = keys.iter().map(|key| in_json(key, now)).collect();
@@ -266,25 +269,44 @@ fn known_scopes(scopes: &[String], plan: &Plan) -> Result<(), Exit> {
     }
 }
 
+/// An open state.
+struct Kept {
+    state: State,
+    plan: Option<Plan>,
+    runtime: tokio::runtime::Runtime,
+}
+
 /// Opens the state that the bridge files name.
-fn open(place: &Where) -> Result<(State, Option<Plan>), Exit> {
-    let (path, plan) = if let Some(path) = &place.state {
-        (path.clone(), None)
+fn open(place: &Where) -> Result<Kept, Exit> {
+    let mut vault = Vault::default();
+    let (place, plan) = if let Some(named) = &place.state {
+        (named_place(named, &mut vault), None)
     } else {
         let mut paths: Vec<PathBuf> = place.config.iter().chain(&place.paths).cloned().collect();
         if paths.is_empty() {
             paths.push("bridges".into());
         }
-        let (plan, _) = report::plan(&paths)?;
+        let (plan, secrets) = report::plan(&paths)?;
+        vault = secrets;
         let is_stored = plan.server.api_keys.as_ref().is_some_and(|keys| keys.stored == Stored::Accepted);
-        let Some(path) = plan.server.state.clone().filter(|_| is_stored) else {
+        let Some(place) = plan.server.state.clone().filter(|_| is_stored) else {
             let help = "add `server: { auth: { api_keys: { store: true } } }` to one of them";
             return Err(refuse("no bridge file accepts keys that are made here", Some(help)));
         };
-        (path, Some(plan))
+        (place, Some(plan))
     };
-    let state = State::open(&path).map_err(|fault| refuse(&fault.to_string(), None))?;
-    Ok((state, plan))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| refuse(&format!("the state cannot be opened: {error}"), None))?;
+    let state = runtime.block_on(State::open(&place, &vault)).map_err(|fault| refuse(&fault.to_string(), None))?;
+    Ok(Kept { state, plan, runtime })
+}
+
+/// A place as it stands on the command line: a file, or the address of a database.
+fn named_place(named: &str, vault: &mut Vault) -> StatePlace {
+    if named.starts_with("postgres:") || named.starts_with("postgresql:") {
+        return StatePlace::Postgres(vault.store(Secret::new(named.to_owned())));
+    }
+    StatePlace::File(named.strip_prefix("sqlite:").unwrap_or(named).into())
 }
 
 fn refuse(message: &str, help: Option<&str>) -> Exit {

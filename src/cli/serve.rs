@@ -118,7 +118,7 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr, watch: Option<Watch>) -> Exit {
-    let words = size(&plan);
+    let (words, scheme) = (size(&plan), if plan.server.tls.is_some() { "https" } else { "http" });
     let generation = match Generation::build(plan, vault).await {
         Ok(generation) => generation,
         Err(error) => {
@@ -141,7 +141,7 @@ async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr, watch: Option<Watc
         None => bound,
     };
     let address = bound.address().unwrap_or(listen);
-    tracing::info!("serving {words} at http://{address}/mcp");
+    tracing::info!("serving {words} at {scheme}://{address}/mcp");
     let stop = CancellationToken::new();
     telemetry::spawn(stop_on_signal(stop.clone()));
     told(bound.serve(stop).await)
@@ -157,7 +157,7 @@ fn address(options: &Options, plan: &Plan) -> Result<SocketAddr, Exit> {
         report::tell("  help: write 127.0.0.1:8080, or 0.0.0.0:8080 for every address");
         return Err(Exit::CouldNotRun);
     };
-    let guarded = plan.server.asks_callers() || plan.server.public == Public::Unsafe;
+    let guarded = plan.server.keeps_strangers_out() || plan.server.public == Public::Unsafe;
     if !address.ip().is_loopback() && !guarded {
         report::tell(&format!("error: anybody who reaches {address} could call the tools"));
         report::tell(

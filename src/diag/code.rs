@@ -208,6 +208,21 @@ codes! {
     /// A catalog that was written for other statements.
     CatalogStale = "MB0654",
 
+    /// A credential of callers that nobody could verify as it is declared.
+    Verify = "MB0655",
+    /// A credential of callers that is passed on unverified.
+    Unverified = "MB0656",
+    /// A credential that goes to more than one place, or in the clear.
+    CredentialSpread = "MB0657",
+    /// A key that travels in an address.
+    KeyInQuery = "MB0658",
+    /// A source that needs a token that no caller could have.
+    NoToken = "MB0659",
+    /// Tools that together could carry private data away.
+    Exfiltration = "MB0660",
+    /// An audit that cannot be kept.
+    Audit = "MB0661",
+
     /// An output that cannot be made.
     Output = "MB0701",
     /// An answer that cannot be sent so.

@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    CallError, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Progress, answer, confirm, cursor,
-    refusal, reply,
+    CallError, CallerHeaders, ErrorClass, Generation, Identified, Outcome, Peer, Principal, Progress, Tally, answer,
+    confirm, cursor, refusal, reply,
     scope::{CallScope, Known},
     shape,
 };
 use crate::{
     plan::{
-        CallerPart, Operation, Query, SettingValue, SourceId, SourceKind, Tool, Transaction, Turning, rest::Request,
-        sql::Returns,
+        Auth, CallerPart, Operation, Query, SettingValue, SourceId, SourceKind, Tool, Transaction, Turning,
+        rest::Request, sql::Returns,
     },
     template::Text,
     upstream::{
@@ -39,6 +39,8 @@ pub struct Call<'a> {
     pub request: u64,
     /// The client, for what is told or asked before the result.
     pub peer: &'a dyn Peer,
+    /// What is counted for the record.
+    pub tally: &'a Tally,
 }
 
 /// Runs one call. Every failure is a result that the model can act on; its cause is logged.
@@ -62,7 +64,7 @@ async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallEr
             return Ok(question);
         }
         // Only what runs counts: one call of a stateless client takes two requests.
-        generation.gates().count(call)?;
+        generation.gates().count(call).await?;
     }
     match generation.cache(call.tool) {
         None => perform(generation, call, &arguments).await,
@@ -147,6 +149,25 @@ impl World<'_> {
         self.call.peer.progress(&Progress { value, total: None, message: Some(message.to_owned()) });
     }
 
+    /// The credential that a source may be given: what an issuer made for this server is exchanged and
+    /// never passed on, and what an upstream vouched for goes to nobody else (auth.md §1.4).
+    fn lent(&self, source: SourceId, header: &str) -> Option<HeaderValue> {
+        let auth = match self.generation.plan().sources.get(source.index()).map(|source| &source.kind) {
+            Some(SourceKind::Rest(rest)) => &rest.auth,
+            Some(SourceKind::Sql(_)) | None => return None,
+        };
+        let is_passed = matches!(auth, Auth::Passthrough { .. });
+        let is_not_its = match self.call.principal.kind() {
+            Identified::Token => is_passed && header == "authorization",
+            Identified::Upstream => !is_passed,
+            Identified::Anonymous | Identified::ApiKey => false,
+        };
+        if is_not_its {
+            return None;
+        }
+        self.call.headers.get(header).and_then(|value| HeaderValue::from_bytes(value).ok())
+    }
+
     /// Fetches the page that the model asks for, and tells it how to ask for the next one.
     async fn page(&self, request: &Request, arguments: &Map<String, Value>) -> Result<Outcome, CallError> {
         let Some(Upstream::Rest(upstream)) = self.generation.upstream(request.source) else {
@@ -158,8 +179,7 @@ impl World<'_> {
             None => None,
         };
         let scope = scope(self.call, &others, &request.placed);
-        let headers = self.call.headers;
-        let credential = |name: &str| headers.get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
+        let credential = |name: &str| self.lent(request.source, name);
         let tell = |message: &str| self.tell(message);
         let sent = RestCall { scope: &scope, credential: &credential, deadline: self.deadline, tell: &tell };
         let (answer, next) = upstream.one_page(request, &sent, place.as_ref()).await?;
@@ -178,8 +198,7 @@ impl World<'_> {
         let Some(Upstream::Rest(upstream)) = self.generation.upstream(request.source) else {
             return Err(unconnected());
         };
-        let headers = self.call.headers;
-        let credential = |name: &str| headers.get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
+        let credential = |name: &str| self.lent(request.source, name);
         let tell = |message: &str| self.tell(message);
         let sent = RestCall { scope, credential: &credential, deadline: self.deadline, tell: &tell };
         let answer = upstream.send(request, &sent).await?;
@@ -208,7 +227,11 @@ impl World<'_> {
         };
         match (upstream.run(run).await, &query.not_found) {
             (Err(error), Some(text)) if error.class() == FailureClass::Missing => Err(missing(text, scope)?),
-            (answer, _) => Ok(answer?),
+            (answer, _) => {
+                let answer = answer?;
+                self.count(&answer);
+                Ok(answer)
+            }
         }
     }
 
@@ -234,8 +257,20 @@ impl World<'_> {
         };
         match (upstream.transact(request).await, &transaction.not_found) {
             (Err(error), Some(text)) if error.class() == FailureClass::Missing => Err(missing(text, scope)?),
-            (answers, _) => Ok(answers?),
+            (answers, _) => {
+                let answers = answers?;
+                for answer in &answers {
+                    self.count(answer);
+                }
+                Ok(answers)
+            }
         }
+    }
+
+    /// Counts what a statement returned or changed, for the audit.
+    fn count(&self, answer: &Rows) {
+        let affected = answer.affected.map_or(0, |rows| usize::try_from(rows).unwrap_or(usize::MAX));
+        self.call.tally.rows(answer.row_count.max(affected));
     }
 
     fn repeat(&self) -> Repeat {

@@ -1,14 +1,19 @@
 //! Floor 6. A plan with its connected sources: what a call runs against, as a whole.
 
+use std::sync::Arc;
+
 use super::{
     cache::{Cache, Caches},
     gate::Gates,
     places::Places,
+    record,
 };
 use crate::{
     check,
     plan::{Plan, SourceId, Tool},
     secret::Vault,
+    state::State,
+    telemetry::Audit,
     upstream::{Readiness, Upstream, UpstreamError, Upstreams},
 };
 
@@ -20,6 +25,8 @@ pub struct Generation {
     places: Places,
     caches: Caches,
     gates: Gates,
+    state: Option<Arc<State>>,
+    audit: Option<Arc<Audit>>,
 }
 
 impl Generation {
@@ -34,8 +41,25 @@ impl Generation {
         check::apply_catalog(&mut plan, &catalog);
         let places = Places::new(&plan);
         let caches = Caches::new(&plan);
-        let gates = Gates::new(&plan);
-        Ok(Self { plan, upstreams, places, caches, gates })
+        let audit = record::open(&plan, vault).await?;
+        let state = match &plan.server.state {
+            Some(place) => Some(Arc::new(record::state(place, vault).await?)),
+            None => None,
+        };
+        let gates = Gates::new(&plan, state.as_ref());
+        Ok(Self { plan, upstreams, places, caches, gates, state, audit })
+    }
+
+    /// What the server remembers, where it is asked to.
+    #[must_use]
+    pub const fn state(&self) -> Option<&Arc<State>> {
+        self.state.as_ref()
+    }
+
+    /// The record of who did what, where one is kept.
+    #[must_use]
+    pub fn audit(&self) -> Option<&Arc<Audit>> {
+        self.audit.as_ref()
     }
 
     /// What is kept of the tool's results, where it has a cache.
@@ -67,6 +91,9 @@ impl Generation {
     /// Closes what is connected, when no call needs it any more.
     pub async fn close(&self) {
         self.upstreams.close().await;
+        if let Some(audit) = &self.audit {
+            audit.flush().await;
+        }
     }
 
     /// Whether each source can be used.

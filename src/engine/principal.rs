@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::plan::{Admission, Assertion, CallerPart, Requirement};
+use crate::telemetry::Who;
 
 /// How a caller identified itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +168,22 @@ impl Principal {
     #[must_use]
     pub fn end_user(&self) -> Option<(&str, Assertion)> {
         self.end_user.as_deref().map(|person| (person, self.identity.end_users))
+    }
+
+    /// The caller as records tell of it.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        let one = &self.identity;
+        Who {
+            kind: one.kind.name(),
+            id: one.id.clone(),
+            name: one.name.clone(),
+            subject: one.subject.clone(),
+            workspace: one.workspace.clone(),
+            client_id: one.client_id.clone(),
+            end_user: self.end_user.clone(),
+            end_user_verified: self.end_user.is_some().then_some(one.end_users == Assertion::Believed),
+        }
     }
 
     /// A part of the identity. `None` when this caller has no such part: a tool that binds it

@@ -6,7 +6,7 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 use parking_lot::Mutex;
 
 use super::{
-    Payload, Refusal, Revision, Status,
+    Payload, Refusal, Revision, Status, content,
     converse::converse,
     dispatch::{Answer, Context},
     listing::Endpoint,
@@ -14,9 +14,9 @@ use super::{
     wire::Request,
 };
 use crate::{
-    engine::{self, Body, Call, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal},
+    engine::{self, Body, Call, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Tally},
     plan::{Plan, QuestionKind, Tool},
-    telemetry::ToolCallFinished,
+    telemetry::{Called, ToolCallFinished},
     upstream::Relay,
 };
 
@@ -175,10 +175,37 @@ impl<H: CallerHeaders> Invocation<'_, H> {
         let Some(tool) = target.of(generation.plan()) else { return lost() };
         let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
         let Self { principal, headers, request, peer } = *self;
-        let outcome = engine::call(generation, &Call { tool, arguments, principal, headers, request, peer }).await;
-        event.outcome(outcome.failure.map_or("ok", ErrorClass::name));
+        let called = Called { request, tool: &tool.name, writes: tool.writes(), arguments };
+        let mut record = generation.audit().map(|audit| audit.call(called, principal.who()));
+        if let Some(record) = record.as_mut().filter(|_| tool.writes())
+            && record.ahead().await.is_err()
+        {
+            // What nobody could account for is not done.
+            record.ended("unrecorded");
+            event.outcome("unrecorded");
+            return unrecorded();
+        }
+        let tally = Tally::new();
+        let call = Call { tool, arguments, principal, headers, request, peer, tally: &tally };
+        let outcome = engine::call(generation, &call).await;
+        let ended = match (&outcome.body, outcome.failure) {
+            (_, Some(class)) => class.name(),
+            // It goes on, as a call of its own, when they are answered.
+            (Body::Questions(_), None) => "asked",
+            (_, None) => "ok",
+        };
+        event.outcome(ended);
+        if let Some(record) = &mut record {
+            record.ended(ended);
+            record.returned(tally.rows_so_far(), content::size(&outcome.body) as u64);
+        }
         outcome
     }
+}
+
+fn unrecorded() -> Outcome {
+    let words = "Nothing was done: this server records every change before it makes it, and cannot just now.";
+    Outcome { body: Body::Text(words.into()), failure: Some(ErrorClass::Internal), relay: None }
 }
 
 fn lost() -> Outcome {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     engine::{self, Body, CallerHeaders, Identified, Outcome, QuestionKind},
     plan::Tool,
+    telemetry::Decision,
 };
 
 /// Bytes of a structured content from which on a part of its own costs less than a copy.
@@ -48,6 +49,7 @@ where
             let gone = print(request.id, &gone(context.endpoint, &name), revision, context.endpoint);
             return Ok(Answer::Message(gone));
         }
+        note(context, &name);
         let locked = context.endpoint.locked(&name).and_then(|at| context.live.generation.plan().tools.get(at));
         return Err(locked_by(context, locked).unwrap_or_else(|| unknown(context.endpoint, &name)));
     };
@@ -58,6 +60,15 @@ where
     }
     let print = move |id: &str, outcome: &Outcome, endpoint: &Endpoint| print(id, outcome, revision, endpoint);
     invoke::run(context, request, revision, (Target::Tool(index), arguments.map(Cow::Borrowed)), print).await
+}
+
+/// Records that a caller asked for a tool that there is not, or not for it.
+fn note<H>(context: &Context<'_, H>, name: &str) {
+    if let Some(audit) = context.live.generation.audit() {
+        let reason = Some(if context.endpoint.locked(name).is_some() { "scopes" } else { "unknown_tool" });
+        let (asked, who) = (Some(name.chars().take(128).collect()), Some(context.principal.who()));
+        audit.decided(&Decision { decision: "refused", reason, address: None, asked, who });
+    }
 }
 
 /// What the caller would see with more scopes, which only those who sign in can ask for. For

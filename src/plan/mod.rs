@@ -6,6 +6,7 @@ mod care;
 mod confirm;
 mod oauth;
 mod output;
+mod passthrough;
 mod query;
 mod reply;
 mod resource;
@@ -23,12 +24,16 @@ pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, T
 pub use confirm::Confirmation;
 pub use oauth::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Workspace};
 pub use output::{Output, SentAs, Structured, TextForm, Zip};
+pub use passthrough::{Passthrough, Proof, Reach, Verify};
 pub use query::{ColumnOverride, Effect, Extent, Query};
 pub use reply::{
     Asks, Content, EmbeddedBody, Item, Level, LinkAbout, Log, Media, Need, ProgressNote, Question, QuestionKind, Reply,
 };
 pub use resource::{Completion, Prompt, PromptArgument, Resource, Role, Watch};
-pub use server::{ApiKey, ApiKeys, Assertion, KeyProof, Limits, Public, Reload, Server, Stored};
+pub use server::{
+    ApiKey, ApiKeys, Assertion, Audit, AuditArguments, AuditPlace, KeyProof, Limits, ListenerTls, Public, Reload,
+    Server, StatePlace, Stored,
+};
 pub use source::{
     Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Redirects, Remote, RestSource,
     Setting, SettingValue, Source, SourceKind, SqlSource, Tls, TlsMode, TokenRequest,

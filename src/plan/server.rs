@@ -4,12 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use ipnet::IpNet;
 
-use super::{Oauth, Rate};
+use super::{Oauth, Passthrough, Proof, Rate, Reach};
 use crate::secret::SecretId;
 
 /// Settings of the server.
@@ -27,10 +28,16 @@ pub struct Server {
     pub public_url: Option<String>,
     /// The issuers whose tokens are accepted; `None` when none are.
     pub oauth: Option<Oauth>,
+    /// The credentials of an upstream that are accepted; `None` when none are.
+    pub passthrough: Option<Arc<Passthrough>>,
     /// What each declared scope includes besides itself, however far away.
     pub scopes: BTreeMap<String, BTreeSet<String>>,
-    /// The file that keeps what the server remembers, when it is asked to.
-    pub state: Option<PathBuf>,
+    /// Where calls and decisions are recorded.
+    pub audit: Option<Audit>,
+    /// The certificate of the listener; `None` for plain HTTP.
+    pub tls: Option<ListenerTls>,
+    /// Where is kept what the server remembers, when it is asked to.
+    pub state: Option<StatePlace>,
     /// How often may be called.
     pub limits: Limits,
     /// The header in which callers name the person behind them, in lower case.
@@ -74,7 +81,10 @@ impl Default for Server {
             api_keys: None,
             public_url: None,
             oauth: None,
+            passthrough: None,
             scopes: BTreeMap::new(),
+            audit: None,
+            tls: None,
             state: None,
             limits: Limits::default(),
             end_user_header: None,
@@ -85,6 +95,60 @@ impl Default for Server {
             shutdown_grace: Duration::from_secs(10),
         }
     }
+}
+
+/// Where is kept what the server remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePlace {
+    /// In a file, for one server.
+    File(PathBuf),
+    /// In a PostgreSQL database, for all who share its address.
+    Postgres(SecretId),
+}
+
+/// Where calls and decisions are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Where.
+    pub place: AuditPlace,
+    /// What is kept of arguments.
+    pub arguments: AuditArguments,
+}
+
+/// Where calls and decisions are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditPlace {
+    /// In a file, which is put aside when it has grown to so many bytes; so many of those are kept.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its size at most, in bytes.
+        most: u64,
+        /// How many are kept besides.
+        keep: u32,
+    },
+    /// In the database of the state.
+    State,
+}
+
+/// What is kept of arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditArguments {
+    /// A digest.
+    Digest,
+    /// All of them.
+    Plain,
+}
+
+/// The certificate of the listener, in files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// The certificate and those above it.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities of which clients must have a certificate.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// How often may be called.
@@ -152,10 +216,34 @@ pub enum Assertion {
 }
 
 impl Server {
-    /// Whether callers have to identify themselves.
+    /// Whether callers have to bring a credential.
     #[must_use]
     pub const fn asks_callers(&self) -> bool {
-        self.api_keys.is_some() || self.oauth.is_some()
+        self.api_keys.is_some() || self.oauth.is_some() || self.passthrough.is_some()
+    }
+
+    /// Whether strangers reach nothing: a credential that nobody verifies keeps them only out of the
+    /// sources that look at it.
+    #[must_use]
+    pub fn keeps_strangers_out(&self) -> bool {
+        let proof = self.passthrough.as_ref().map(|it| &it.proof);
+        self.asks_callers() && !matches!(proof, Some(Proof::None(Reach::Others)))
+    }
+
+    /// Where clients are told to sign in, in the order in which they should try.
+    #[must_use]
+    pub fn authorization_servers(&self) -> Vec<&str> {
+        let issuers = self.oauth.iter().flat_map(|oauth| &oauth.issuers).map(|issuer| issuer.id.as_str());
+        let upstream = self.passthrough.iter().flat_map(|it| &it.authorization_servers).map(String::as_str);
+        issuers.chain(upstream).collect()
+    }
+
+    /// The scopes that clients are told to ask for first.
+    #[must_use]
+    pub fn scopes_supported(&self) -> Vec<&str> {
+        let ours = self.oauth.iter().flat_map(|oauth| &oauth.scopes_supported);
+        let theirs = self.passthrough.iter().flat_map(|it| &it.scopes_supported);
+        ours.chain(theirs).map(String::as_str).collect()
     }
 
     /// Scopes with all that they include, in order.

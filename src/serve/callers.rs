@@ -4,6 +4,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request};
@@ -12,14 +13,19 @@ use ipnet::IpNet;
 use super::challenge::Challenges;
 use crate::{
     access::{Authenticator, Exhausted, Limits, Presented, Refused, Verdict},
-    engine::Principal,
-    plan::Plan,
+    engine::{Identified, Limiter, Principal},
+    plan::{Plan, Rate},
+    state::State,
+    telemetry::{Audit, Decision},
 };
 
 /// Characters of a person's name at most.
 const LONGEST_PERSON: usize = 128;
 /// The header of a client whose people have UUIDs (poke-and-poggio.md).
 const POKE_USER: &str = "x-poke-user-id";
+/// How often the record tells that the same caller was let in: its calls tell so, too.
+const TOLD: Rate = Rate { count: 1, per: Duration::from_hours(1) };
+const TOLD_KEYS: usize = 8192;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Everything that callers are held against.
@@ -28,6 +34,8 @@ pub(super) struct Callers {
     pub(super) authenticator: Authenticator,
     pub(super) challenges: Challenges,
     limits: Limits,
+    /// Callers that were told of in the record a short time ago.
+    told: Limiter,
     end_user_header: Option<String>,
     proxies: Vec<IpNet>,
 }
@@ -50,12 +58,13 @@ pub(super) enum Turned {
 }
 
 impl Callers {
-    pub(super) fn new(plan: &Plan, authenticator: Authenticator) -> Self {
+    pub(super) fn new(plan: &Plan, authenticator: Authenticator, state: Option<&Arc<State>>) -> Self {
         let server = &plan.server;
         Self {
             authenticator,
             challenges: Challenges::new(plan),
-            limits: Limits::new(&server.limits),
+            limits: Limits::new(&server.limits, state),
+            told: Limiter::new(TOLD, TOLD_KEYS),
             end_user_header: server.end_user_header.clone(),
             proxies: server.trusted_proxies.clone(),
         }
@@ -67,14 +76,15 @@ impl Callers {
         let presented = Presented {
             authorization: presented(headers, header::AUTHORIZATION.as_str()),
             header: self.authenticator.header().and_then(|name| presented(headers, name)),
+            lent: self.authenticator.lent().find_map(|name| Some((name, presented(headers, name)?))),
         };
         let found = match self.authenticator.identify(presented) {
             Verdict::Known(principal) => Ok(principal),
             Verdict::Refused(why) => Err(why),
-            Verdict::Ask(token) => {
+            Verdict::Ask(asked) => {
                 // Whoever guesses must not make us ask others for each guess.
                 self.limits.may_ask(address).map_err(Turned::Exhausted)?;
-                self.authenticator.ask(token).await
+                self.authenticator.ask(asked).await
             }
         };
         let principal = match found {
@@ -84,14 +94,46 @@ impl Callers {
                 return Err(Turned::Unknown(why));
             }
         };
-        self.limits.known(&principal, address, 1).map_err(Turned::Exhausted)?;
+        self.limits.known(&principal, address, 1).await.map_err(Turned::Exhausted)?;
         Ok(principal)
     }
 
+    /// The credential by which an upstream vouched for a caller.
+    pub(super) fn lent(&self, principal: &Principal, headers: &HeaderMap) -> Option<HeaderValue> {
+        let is_lent = principal.kind() == Identified::Upstream;
+        is_lent.then(|| self.authenticator.lent().find_map(|name| headers.get(name).cloned())).flatten()
+    }
+
+    /// Records what was decided about a request.
+    pub(super) fn record(&self, audit: &Audit, head: &request::Parts, found: &Result<Arc<Principal>, Turned>) {
+        let address = self.address(&head.headers, peer(head));
+        let decision = match found {
+            Ok(principal) => {
+                if self.told.take(&(principal.key(), principal.end_user().map(|(person, _)| person), address)).is_err()
+                {
+                    return;
+                }
+                Decision { decision: "allowed", reason: None, address: None, asked: None, who: Some(principal.who()) }
+            }
+            Err(turned) => {
+                let reason = Some(match turned {
+                    Turned::Unknown(Refused::Missing) => "missing",
+                    Turned::Unknown(Refused::Invalid) => "invalid",
+                    Turned::Unknown(Refused::Expired) => "expired",
+                    Turned::Unknown(Refused::Unavailable) => "unavailable",
+                    Turned::Exhausted(_) => "limited",
+                });
+                Decision { decision: "refused", reason, address: None, asked: None, who: None }
+            }
+        };
+        let asked = Some(head.uri.path().chars().take(128).collect());
+        audit.decided(&Decision { address: Some(address.to_string()), asked, ..decision });
+    }
+
     /// Counts the messages of a batch, the first of which was counted with its request.
-    pub(super) fn count(&self, principal: &Principal, head: &request::Parts, more: usize) -> Result<(), Turned> {
+    pub(super) async fn count(&self, principal: &Principal, head: &request::Parts, more: usize) -> Result<(), Turned> {
         let (more, address) = (u32::try_from(more).unwrap_or(u32::MAX), self.address(&head.headers, peer(head)));
-        self.limits.known(principal, address, more).map_err(Turned::Exhausted)
+        self.limits.known(principal, address, more).await.map_err(Turned::Exhausted)
     }
 
     /// The caller with the person that it names, when it names one in the one form there is.
@@ -160,8 +202,8 @@ mod tests {
     fn an_address_is_believed_of_proxies_that_are_trusted_and_of_nobody_else() {
         let mut plan = Plan::default();
         plan.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let authenticator = Authenticator::new(&plan.server, &Vault::default()).unwrap();
-        let callers = Callers::new(&plan, authenticator);
+        let authenticator = Authenticator::new(&plan, &Vault::default(), None).unwrap();
+        let callers = Callers::new(&plan, authenticator, None);
         for (peer, lines, expected) in [
             ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),

@@ -30,8 +30,8 @@ impl Challenges {
     /// The challenges of a plan.
     pub(super) fn new(plan: &Plan) -> Self {
         let documents = plan.server.public_url.clone().zip(Metadata::new(plan));
-        let scopes = plan.server.oauth.as_ref().map(|oauth| oauth.scopes_supported.join(" "));
-        Self { documents, scope: scopes.filter(|scopes| !scopes.is_empty()) }
+        let scopes = plan.server.scopes_supported().join(" ");
+        Self { documents, scope: Some(scopes).filter(|scopes| !scopes.is_empty()) }
     }
 
     /// The documents that challenges lead to.
@@ -72,15 +72,22 @@ impl Challenges {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::plan::Oauth;
+    use crate::plan::{Passthrough, Proof, Reach};
 
     #[test]
     fn a_challenge_says_what_the_client_needs_and_no_more() {
         let keys = Challenges::default();
         let mut plan = Plan::default();
         plan.server.public_url = Some("https://h.example".into());
-        plan.server.oauth = Some(Oauth { issuers: Vec::new(), scopes_supported: vec!["read".into()] });
+        plan.server.passthrough = Some(Arc::new(Passthrough {
+            headers: vec!["authorization".into()],
+            proof: Proof::None(Reach::Theirs),
+            authorization_servers: vec!["https://idp.example".into()],
+            scopes_supported: vec!["read".into()],
+        }));
         let oauth = Challenges::new(&plan);
         let metadata = "resource_metadata=\"https://h.example/.well-known/oauth-protected-resource/mcp\"";
         for (challenges, refused, expected) in [

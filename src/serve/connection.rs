@@ -22,6 +22,7 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
@@ -32,6 +33,7 @@ use super::{
     http::App,
     peers::Peers,
     stream::{ClientStream, Version},
+    tls::Certificates,
 };
 use crate::telemetry::{self, Tasks};
 
@@ -78,21 +80,33 @@ impl Limits {
     }
 }
 
+/// Where clients come in, and what they are shown first.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) listener: TcpListener,
+    pub(super) certificates: Option<Arc<Certificates>>,
+}
+
 /// What every connection needs.
 #[derive(Debug)]
 struct Shared {
     app: Arc<App>,
     stop: CancellationToken,
     limits: Limits,
+    certificates: Option<Arc<Certificates>>,
 }
 
 /// Serves until `stop`, then drains.
-pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, limits: Limits) -> Drained {
+pub(super) async fn serve(door: Door, app: Arc<App>, stop: CancellationToken, limits: Limits) -> Drained {
+    let Door { listener, certificates } = door;
+    if let Some(certificates) = &certificates {
+        telemetry::spawn(Arc::clone(certificates).watch(stop.clone()));
+    }
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let peers = Peers::new(limits.per_address);
     let tasks = app.tasks().clone();
-    let shared = Arc::new(Shared { app, stop, limits });
+    let shared = Arc::new(Shared { app, stop, limits, certificates });
     let (mut refused, mut crowded) = (Complaint::default(), Complaint::default());
     loop {
         let accepted = tokio::select! {
@@ -146,6 +160,25 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<io::Re
 
 /// Talks with one client until either has had enough. What ends a connection is its affair.
 async fn talk((socket, peer): (TcpStream, IpAddr), watcher: Watcher, shared: Arc<Shared>) {
+    let Some(certificates) = shared.certificates.clone() else {
+        return converse((socket, peer), watcher, shared).await;
+    };
+    let shaken = tokio::select! {
+        biased;
+        shaken = tokio::time::timeout(shared.limits.head, certificates.accept(socket)) => shaken,
+        () = shared.stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => Box::pin(converse((stream, peer), watcher, shared)).await,
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "a client did not shake hands"),
+        Err(_) => tracing::debug!(%peer, "a client did not shake hands in time"),
+    }
+}
+
+async fn converse<S>((socket, peer): (S, IpAddr), watcher: Watcher, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let limits = shared.limits;
     // hyper has no deadline before it knows the version.
     let said = tokio::select! {

@@ -6,7 +6,7 @@ use axum::{
 };
 
 const METHODS: &str = "POST, GET, DELETE, OPTIONS";
-const EXPOSED: &str = "mcp-session-id, mcp-protocol-version, www-authenticate";
+const EXPOSED: &str = "mcp-session-id, mcp-protocol-version, www-authenticate, retry-after";
 
 /// Lets a page read the answer.
 pub(super) fn admit(origin: &HeaderValue, response: &mut Response<Body>) {

@@ -274,13 +274,14 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     };
     let more = mcp::messages(&body).saturating_sub(1);
     if more > 0
-        && let Err(turned) = shared.callers.load().count(&principal, &head, more)
+        && let Err(turned) = shared.callers.load_full().count(&principal, &head, more).await
     {
         let callers = shared.callers.load_full();
         return Box::pin(refusals::turned(turned, &callers.challenges, &head, &mut Body::empty())).await;
     }
     let id = shared.number();
     let uri = head.uri;
+    let lent = shared.callers.load().lent(&principal, &head.headers);
     let headers = OwnHeaders::new(head.headers, shared);
     let lasting = !is_stateless(version.as_ref());
     let (protocol, bridge) = (Arc::clone(&shared.protocol), bridge.map(str::to_owned));
@@ -298,6 +299,9 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         protocol.handle(incoming).await
     });
     let reply = if lasting { Lasting::new(work, tasks).await } else { work.await };
+    if let Some(credential) = lent.filter(|_| reply.status == Status::Unauthorized) {
+        shared.callers.load().authenticator.forget(credential.as_bytes());
+    }
     let refused = match (reply.scope.as_deref(), reply.status) {
         (Some(scope), _) => Some(Refused::Scope(scope)),
         // Who is calling is known: it is the API behind a tool that did not take the caller's token.
@@ -380,7 +384,11 @@ pub(super) async fn admit(
     body: &mut Body,
 ) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let callers = shared.callers.load_full();
-    match callers.admit(head).await {
+    let found = callers.admit(head).await;
+    if let Some(audit) = shared.protocol.generation().audit() {
+        callers.record(audit, head, &found);
+    }
+    match found {
         Ok(principal) => Ok(principal),
         Err(turned) => {
             let response = Box::pin(refusals::turned(turned, &callers.challenges, head, body)).await;

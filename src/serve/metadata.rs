@@ -21,13 +21,16 @@ pub(super) struct Metadata {
 impl Metadata {
     /// The documents of a plan; `None` when nobody signs in, and then there is nothing here.
     pub(super) fn new(plan: &Plan) -> Option<Self> {
-        let (oauth, url) = (plan.server.oauth.as_ref()?, plan.server.public_url.as_ref()?);
-        let issuers: Vec<&str> = oauth.issuers.iter().map(|issuer| issuer.id.as_str()).collect();
+        let url = plan.server.public_url.as_ref()?;
+        let issuers = plan.server.authorization_servers();
+        if issuers.is_empty() {
+            return None;
+        }
         let document = |path: &str, name: &str| {
             json!({
                 "resource": format!("{url}{path}"),
                 "authorization_servers": issuers,
-                "scopes_supported": oauth.scopes_supported,
+                "scopes_supported": plan.server.scopes_supported(),
                 "bearer_methods_supported": ["header"],
                 "resource_name": name,
             })

@@ -22,6 +22,7 @@ mod stream;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -34,8 +35,9 @@ pub use reload::Watch;
 pub use stdio::Stdio;
 
 use callers::Callers;
-use connection::Limits;
+use connection::{Door, Limits};
 use http::App;
+use tls::Certificates;
 
 /// How long closing the sources may take at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,6 +46,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
+    certificates: Option<Arc<Certificates>>,
     app: Arc<App>,
     limits: Limits,
     watch: Option<Watch>,
@@ -55,14 +58,19 @@ impl Bound {
     /// # Errors
     /// When the address is taken or is not one of this machine.
     pub async fn bind(generation: Generation, vault: &Vault, listen: SocketAddr) -> io::Result<Self> {
+        let certificates = generation.plan().server.tls.as_ref().map(Certificates::load).transpose()?;
         let listener = TcpListener::bind(listen).await?;
         let server: &plan::Server = &generation.plan().server;
         let address = listener.local_addr()?;
-        let callers = Callers::new(generation.plan(), Authenticator::new(server, vault)?);
+        let callers = Callers::new(
+            generation.plan(),
+            Authenticator::new(generation.plan(), vault, generation.state())?,
+            generation.state(),
+        );
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));
         let app = App::new(mcp::Server::new(Arc::new(generation), key), address, callers);
-        Ok(Self { listener, app: Arc::new(app), limits, watch: None })
+        Ok(Self { listener, certificates, app: Arc::new(app), limits, watch: None })
     }
 
     /// Serves changed files without a new start, and tells clients.
@@ -87,7 +95,13 @@ impl Bound {
             let app: Arc<App> = Arc::clone(&self.app);
             telemetry::spawn(reload::watch(watch, app, stop.clone()));
         }
-        let drained = connection::serve(self.listener, Arc::clone(&self.app), stop, self.limits).await;
+        let drained = connection::serve(
+            Door { listener: self.listener, certificates: self.certificates },
+            Arc::clone(&self.app),
+            stop,
+            self.limits,
+        )
+        .await;
         // A database that does not let go is not waited for: its files survive that.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.app.close()).await;
         drained

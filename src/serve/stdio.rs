@@ -72,8 +72,9 @@ impl Stdio {
             None => Arc::new(Principal::anonymous()),
             Some(key) => {
                 let authorization = Secret::new(format!("Bearer {}", key.expose()));
-                let presented = Presented { authorization: Some(authorization.expose().as_bytes()), header: None };
-                match Authenticator::new(server, vault)?.identify(presented) {
+                let presented =
+                    Presented { authorization: Some(authorization.expose().as_bytes()), ..Presented::default() };
+                match Authenticator::new(generation.plan(), vault, generation.state())?.identify(presented) {
                     Verdict::Known(principal) => principal,
                     Verdict::Refused(_) | Verdict::Ask(_) => {
                         return Err(io::Error::other("the key is none of this server"));

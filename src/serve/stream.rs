@@ -12,7 +12,6 @@ use std::{
 use bytes::{BufMut, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Sleep,
 };
 
@@ -28,21 +27,21 @@ pub(super) enum Version {
 
 /// A socket whose first bytes were looked at, and are still to be read.
 #[derive(Debug)]
-pub(super) struct ClientStream {
-    socket: TcpStream,
+pub(super) struct ClientStream<S> {
+    socket: S,
     seen: BytesMut,
     patience: Duration,
     /// Runs while a write waits for the client, and only then.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
-impl ClientStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
     /// Reads until the client has said what it speaks; how long that may take is the caller's
     /// affair. A write may wait for `patience`.
     ///
     /// # Errors
     /// When the client leaves before that.
-    pub(super) async fn sniff(mut socket: TcpStream, patience: Duration) -> io::Result<(Version, Self)> {
+    pub(super) async fn sniff(mut socket: S, patience: Duration) -> io::Result<(Version, Self)> {
         let mut seen = BytesMut::with_capacity(PREFACE.len());
         let version = loop {
             let missing = PREFACE.len() - seen.len();
@@ -70,7 +69,7 @@ impl ClientStream {
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -85,7 +84,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.in_time(written, context)

@@ -18,7 +18,7 @@ use crate::{
 
 impl Swap for App {
     fn accepts(&self, plan: &Plan) -> Result<(), String> {
-        let open = plan.server.api_keys.is_none() && plan.server.public == Public::Guarded;
+        let open = !plan.server.keeps_strangers_out() && plan.server.public == Public::Guarded;
         if open && !is_local(self.address().ip()) {
             return Err(
                 "nobody would have to identify themselves any more, and the server listens on an open address; \
@@ -31,7 +31,8 @@ impl Swap for App {
 
     fn swap(&self, generation: Generation, vault: &Vault) -> Result<(), String> {
         let server = &generation.plan().server;
-        let authenticator = Authenticator::new(server, vault).map_err(|error| error.to_string())?;
+        let authenticator =
+            Authenticator::new(generation.plan(), vault, generation.state()).map_err(|error| error.to_string())?;
         let key = server.signing_key.and_then(|key| vault.get(key));
         let signs = (!self.protocol().signs_with(key)).then_some("signing_key");
         let fixed: Vec<_> = read_once(&self.protocol().generation().plan().server, server).chain(signs).collect();
@@ -40,7 +41,10 @@ impl Swap for App {
             tracing::warn!("these keys of `server:` count from the next start on: {keys}");
         }
         // Who may not call any more is kept out before there is anything new to call.
-        self.let_in(Guard::new(server, self.address()), Callers::new(generation.plan(), authenticator));
+        self.let_in(
+            Guard::new(server, self.address()),
+            Callers::new(generation.plan(), authenticator, generation.state()),
+        );
         self.protocol().replace(Arc::new(generation));
         Ok(())
     }
@@ -58,6 +62,7 @@ fn is_local(address: IpAddr) -> bool {
 fn read_once<'k>(old: &Server, new: &Server) -> impl Iterator<Item = &'k str> {
     let differs = [
         ("listen", old.listen != new.listen),
+        ("tls", old.tls != new.tls),
         ("reload", old.reload != new.reload),
         ("shutdown_grace", old.shutdown_grace != new.shutdown_grace),
     ];

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::{Kind, State, TokenText};
+use super::{Kind, Local, TokenText};
 
 /// Keys are found by their digest; a name is free again when its key is revoked or replaced.
 pub(super) const TABLES: &str = "
@@ -133,15 +133,21 @@ pub enum KeyFault {
     Random(#[from] getrandom::Error),
     /// The database refused.
     #[error("the state cannot be used: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(String),
 }
 
-impl State {
+impl From<rusqlite::Error> for KeyFault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl Local {
     /// Finds a key by the digest of its token. What of it is still valid is the caller's to ask.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub fn key(&self, digest: &[u8; 32]) -> Result<Option<Key>, KeyFault> {
+    pub(super) fn key(&self, digest: &[u8; 32]) -> Result<Option<Key>, KeyFault> {
         let reader = self.reader.lock();
         let mut found = reader.prepare_cached(&format!("SELECT {COLUMNS} FROM api_key WHERE digest = ?1"))?;
         Ok(found.query_row(params![digest.as_slice()], Key::read).optional()?)
@@ -151,7 +157,7 @@ impl State {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub fn keys(&self) -> Result<Vec<Key>, KeyFault> {
+    pub(super) fn keys(&self) -> Result<Vec<Key>, KeyFault> {
         let reader = self.reader.lock();
         let mut all = reader.prepare(&format!("SELECT {COLUMNS} FROM api_key ORDER BY created_at, rowid"))?;
         let keys = all.query_map([], Key::read)?.collect::<Result<_, _>>()?;
@@ -162,7 +168,7 @@ impl State {
     ///
     /// # Errors
     /// [`KeyFault::Taken`], or when the database refuses.
-    pub fn create_key(&self, key: &NewKey, now: i64) -> Result<TokenText, KeyFault> {
+    pub(super) fn create_key(&self, key: &NewKey, now: i64) -> Result<TokenText, KeyFault> {
         let token = TokenText::new(Kind::Key)?;
         insert(&self.writer.lock(), key, &token, now)?;
         Ok(token)
@@ -172,7 +178,7 @@ impl State {
     ///
     /// # Errors
     /// [`KeyFault::Unknown`], [`KeyFault::Several`], or when the database refuses.
-    pub fn rotate_key(
+    pub(super) fn rotate_key(
         &self,
         which: Which<'_>,
         overlap: i64,
@@ -199,7 +205,7 @@ impl State {
     ///
     /// # Errors
     /// [`KeyFault::Unknown`], [`KeyFault::Several`], or when the database refuses.
-    pub fn revoke_key(&self, which: Which<'_>, now: i64) -> Result<Key, KeyFault> {
+    pub(super) fn revoke_key(&self, which: Which<'_>, now: i64) -> Result<Key, KeyFault> {
         let mut writer = self.writer.lock();
         let change = writer.transaction()?;
         let key = only(&change, which, now)?;
@@ -220,7 +226,7 @@ impl State {
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn touch_key(&self, id: &str, now: i64) -> Result<(), KeyFault> {
+    pub(super) fn touch_key(&self, id: &str, now: i64) -> Result<(), KeyFault> {
         self.writer.lock().execute("UPDATE api_key SET last_used_at = ?1 WHERE id = ?2", params![now, id])?;
         Ok(())
     }
@@ -271,9 +277,9 @@ mod tests {
     use super::*;
     use crate::state::Token;
 
-    fn state() -> (tempfile::TempDir, State) {
+    fn state() -> (tempfile::TempDir, Local) {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::open(&folder.path().join("state.db")).unwrap();
+        let state = Local::open(&folder.path().join("state.db")).unwrap();
         (folder, state)
     }
 

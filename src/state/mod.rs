@@ -1,33 +1,52 @@
-//! Floor 5. What the server remembers between its runs: one `SQLite` file that holds digests and
-//! no secret, readable by its owner alone. The only door to its driver besides the sources'.
+//! Floor 5. What the server remembers between its runs: digests and no secret, in one `SQLite` file
+//! that its owner alone can read, or in a PostgreSQL database that several servers share.
 
+mod entries;
 mod keys;
+mod postgres;
 mod token;
 
 use std::{
     fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::{
+    plan::{AuditArguments, StatePlace},
+    secret::{Secret, Vault},
+    telemetry::Audit,
+};
+
 pub use keys::{Key, KeyFault, NewKey, Standing, Which};
+pub use postgres::Shared;
 pub use token::{Kind, Token, TokenText};
 
 /// Marks the file as one of ours (`PRAGMA application_id`): "mcbr".
 const APPLICATION: i32 = 0x6d63_6272;
 /// The tables of this version.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// How long a statement waits for another process.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The state of a server. Looking up and changing have connections of their own, so that a
+/// The state of a server.
+#[derive(Debug)]
+pub enum State {
+    /// In a file.
+    Local(Box<Local>),
+    /// In a database that several servers share.
+    Shared(Shared),
+}
+
+/// The state of one server, in a file. Looking up and changing have connections of their own, so that a
 /// change that waits for the disk keeps nobody out.
 #[derive(Debug)]
-pub struct State {
+pub struct Local {
     reader: Mutex<Connection>,
     writer: Mutex<Connection>,
 }
@@ -52,9 +71,130 @@ pub enum StateFault {
     /// The database refused.
     #[error("the state cannot be used: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The same of a database that is shared.
+    #[error("the state cannot be used: {0}")]
+    Remote(String),
 }
 
 impl State {
+    /// Opens the state where a plan keeps it.
+    ///
+    /// # Errors
+    /// When it cannot be used or should not be.
+    pub async fn open(place: &StatePlace, vault: &Vault) -> Result<Self, StateFault> {
+        match place {
+            StatePlace::File(path) => Local::open(path).map(|local| Self::Local(Box::new(local))),
+            StatePlace::Postgres(url) => {
+                let url = vault.get(*url).ok_or_else(|| StateFault::Remote("its address is not known".into()))?;
+                Ok(Self::Shared(Shared::open(url).await?))
+            }
+        }
+    }
+
+    /// The part that several servers share, where they do.
+    #[must_use]
+    pub const fn shared(&self) -> Option<&Shared> {
+        match self {
+            Self::Shared(shared) => Some(shared),
+            Self::Local(_) => None,
+        }
+    }
+
+    /// Finds a key by the digest of its token, if that takes no time to speak of; `None` where another
+    /// machine has to be asked.
+    #[must_use]
+    pub fn key_at_once(&self, digest: &[u8; 32]) -> Option<Result<Option<Key>, KeyFault>> {
+        match self {
+            Self::Local(local) => Some(local.key(digest)),
+            Self::Shared(_) => None,
+        }
+    }
+
+    /// Finds a key by the digest of its token. What of it is still valid is the caller's to ask.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn key(&self, digest: &[u8; 32]) -> Result<Option<Key>, KeyFault> {
+        match self {
+            Self::Local(local) => local.key(digest),
+            Self::Shared(shared) => shared.key(digest).await,
+        }
+    }
+
+    /// Every key, the oldest one first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn keys(&self) -> Result<Vec<Key>, KeyFault> {
+        match self {
+            Self::Local(local) => local.keys(),
+            Self::Shared(shared) => shared.keys().await,
+        }
+    }
+
+    /// Makes a key. Its token is returned, and kept nowhere.
+    ///
+    /// # Errors
+    /// [`KeyFault::Taken`], or when the database refuses.
+    pub async fn create_key(&self, key: &NewKey, now: i64) -> Result<TokenText, KeyFault> {
+        match self {
+            Self::Local(local) => local.create_key(key, now),
+            Self::Shared(shared) => shared.create_key(key, now).await,
+        }
+    }
+
+    /// Makes a key in the place of another, which stays valid for so many seconds.
+    ///
+    /// # Errors
+    /// [`KeyFault::Unknown`], [`KeyFault::Several`], or when the database refuses.
+    pub async fn rotate_key(
+        &self,
+        which: Which<'_>,
+        overlap: i64,
+        expires_at: Option<i64>,
+        now: i64,
+    ) -> Result<TokenText, KeyFault> {
+        match self {
+            Self::Local(local) => local.rotate_key(which, overlap, expires_at, now),
+            Self::Shared(shared) => shared.rotate_key(which, overlap, expires_at, now).await,
+        }
+    }
+
+    /// Takes a key back, with those that it replaced.
+    ///
+    /// # Errors
+    /// [`KeyFault::Unknown`], [`KeyFault::Several`], or when the database refuses.
+    pub async fn revoke_key(&self, which: Which<'_>, now: i64) -> Result<Key, KeyFault> {
+        match self {
+            Self::Local(local) => local.revoke_key(which, now),
+            Self::Shared(shared) => shared.revoke_key(which, now).await,
+        }
+    }
+
+    /// Notes that a key was used. Not for a thread of the runtime: it may wait for the disk.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn touch_key(&self, id: &str, now: i64) -> Result<(), KeyFault> {
+        match self {
+            Self::Local(local) => local.touch_key(id, now),
+            Self::Shared(shared) => shared.touch_key(id, now).await,
+        }
+    }
+
+    /// The audit in the state.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn audit(self, arguments: AuditArguments, key: Option<&Secret<String>>) -> io::Result<Arc<Audit>> {
+        match self {
+            Self::Local(local) => Audit::new(local.ledger(), arguments, key),
+            Self::Shared(shared) => Audit::new(shared.ledger(), arguments, key),
+        }
+    }
+}
+
+impl Local {
     /// Opens the file, or makes it for its owner alone.
     ///
     /// # Errors
@@ -108,9 +248,10 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), StateFault> {
     // A revocation that a power failure takes back is none.
     connection.pragma_update(None, "synchronous", "full")?;
     if version < VERSION {
+        let tables = [keys::TABLES, entries::TABLES].get(usize::try_from(version).unwrap_or(0)..).unwrap_or_default();
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
-            keys::TABLES
+            tables.concat()
         ))?;
     }
     Ok(())
@@ -126,7 +267,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let state = State::open(&path).unwrap();
+        let state = Local::open(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         for file in fs::read_dir(folder.path()).unwrap() {
             let file = file.unwrap().path();
@@ -134,7 +275,7 @@ mod tests {
         }
         drop(state);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(State::open(&path), Err(StateFault::Shared(_))));
+        assert!(matches!(Local::open(&path), Err(StateFault::Shared(_))));
     }
 
     #[test]
@@ -143,7 +284,7 @@ mod tests {
         let path = folder.path().join("other.db");
         secure(&path).unwrap();
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        assert!(matches!(State::open(&path), Err(StateFault::Foreign(_))));
+        assert!(matches!(Local::open(&path), Err(StateFault::Foreign(_))));
         let tables =
             Connection::open(&path).unwrap().query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
         assert_eq!(tables, Ok(1));
@@ -153,8 +294,8 @@ mod tests {
     fn a_file_is_opened_again_and_a_missing_folder_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        State::open(&path).unwrap();
-        State::open(&path).unwrap();
-        assert!(matches!(State::open(&folder.path().join("no/state.db")), Err(StateFault::File { .. })));
+        Local::open(&path).unwrap();
+        Local::open(&path).unwrap();
+        assert!(matches!(Local::open(&folder.path().join("no/state.db")), Err(StateFault::File { .. })));
     }
 }

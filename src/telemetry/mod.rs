@@ -1,5 +1,11 @@
 //! Floor 4. What happened, as events with fixed fields; and the one place that starts tasks.
 
+mod audit;
+mod lines;
+
+pub use audit::{Audit, CallRecord, Called, Decision, Ledger, Unwritten, Who};
+pub use lines::Lines;
+
 use std::{future::Future, time::Instant};
 
 use tokio::task::JoinHandle;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 const { IDP_API, IDP_ENDPOINT, IDP_ISSUER, IDP_SECRET } = process.env;
 
 async function call(name, token) {
-  const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" };
+  const headers = { accept: "application/json, text/event-stream", "content-type": "application/json", "x-api-key": process.env.IDP_KEY };
   if (token) headers.authorization = `Bearer ${token}`;
   const message = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: {} } };
   const response = await fetch(IDP_ENDPOINT, { method: "POST", headers, body: JSON.stringify(message) });

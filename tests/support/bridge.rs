@@ -25,6 +25,7 @@ pub(crate) struct Served {
     pub(crate) folder: TempDir,
     stop: CancellationToken,
     task: JoinHandle<Drained>,
+    key: Option<&'static str>,
 }
 
 /// Checks files and returns their plan; a fault fails the test with its picture.
@@ -64,7 +65,7 @@ fn run(bound: Bound, folder: TempDir) -> Served {
     let address = bound.address().expect("an address");
     let stop = CancellationToken::new();
     let task = spawn(bound.serve(stop.clone()));
-    Served { address, folder, stop, task }
+    Served { address, folder, stop, task, key: None }
 }
 
 /// Serves files, each a name and a text.
@@ -88,9 +89,15 @@ impl Served {
     }
 
     /// The request that [`Served::send`] sends, to be changed.
-    #[expect(clippy::unused_self, reason = "a request to this server reads better than one to none")]
     pub(crate) fn post(&self, message: &Value) -> Post {
-        Post::new(message.to_string()).header("mcp-protocol-version", "2025-06-18")
+        let post = Post::new(message.to_string()).header("mcp-protocol-version", "2025-06-18");
+        post.header("x-api-key", self.key.unwrap_or_default())
+    }
+
+    /// The same server, asked with a key in a header of its own.
+    pub(crate) fn with_key(mut self, key: &'static str) -> Self {
+        self.key = Some(key);
+        self
     }
 
     /// Introduces a client that can be asked everything, and returns the id of its session.

@@ -56,6 +56,16 @@ where
     tokio::spawn(task)
 }
 
+/// The same for a condition that has to be asked for.
+pub(crate) async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let patience = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(20), patience).await.is_ok(), "{what} did not come");
+}
+
 /// Waits until a condition holds, for ten seconds at most.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = async {

@@ -14,7 +14,7 @@ use super::Refused;
 use crate::{engine::Principal, plan, secret::Vault, upstream::rest::Fetcher};
 
 use issuer::Issuer;
-use remembered::Remembered;
+pub(super) use remembered::Remembered;
 
 /// How long a verified token is not verified again.
 const VERIFIED_FOR: Duration = Duration::from_mins(1);
@@ -36,6 +36,11 @@ impl Oauth {
         let fetcher = Fetcher::new().map_err(io::Error::other)?;
         let issuers = oauth.issuers.iter().map(|issuer| Issuer::new(issuer, &server.scopes, vault, fetcher.clone()));
         Ok(Self { issuers: issuers.collect(), known: Remembered::default() })
+    }
+
+    /// Whether a token is for the issuers, by its form alone.
+    pub(super) fn takes(&self, token: &str) -> bool {
+        jwt::unverified(token).is_some() || self.issuers.iter().any(Issuer::introspects)
     }
 
     /// Whose token it is. Which issuer is asked is told by what the token says of itself; whether

@@ -47,6 +47,11 @@ impl Remembered {
         verdict.clone()
     }
 
+    /// What was found about a digest counts no more.
+    pub(in crate::access) fn forget(&self, digest: &[u8; 32]) {
+        self.0.lock().remove(digest);
+    }
+
     fn slot(&self, digest: [u8; 32]) -> Slot {
         let now = Instant::now();
         let is_over = |slot: &Slot| slot.get().is_some_and(|(_, until)| *until <= now);

@@ -9,7 +9,7 @@ use super::{
     CallerLines,
 };
 use crate::{
-    engine::{Call, Principal, Silent, consent},
+    engine::{Call, Principal, Silent, Tally, consent},
     plan::Tool,
 };
 
@@ -20,7 +20,8 @@ pub(super) fn asked(
     (given, principal, headers): (&Value, &Principal, &CallerLines),
 ) -> Result<bool, Exit> {
     let arguments = given.to_string();
-    let call = Call { tool, arguments: Some(&arguments), principal, headers, request: 1, peer: &Silent };
+    let tally = Tally::new();
+    let call = Call { tool, arguments: Some(&arguments), principal, headers, request: 1, peer: &Silent, tally: &tally };
     // Arguments that are not accepted are told by the call.
     let Ok(Some(sentence)) = consent(&call) else { return Ok(false) };
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {

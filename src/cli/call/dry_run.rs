@@ -9,14 +9,15 @@ use super::{
     CallerLines,
 };
 use crate::{
-    engine::{Call, Preview, Principal, Silent, consent, preview},
+    engine::{Call, Preview, Principal, Silent, Tally, consent, preview},
     plan::{Plan, Tool},
     upstream::{rest, sql},
 };
 
 pub(super) fn run(plan: &Plan, tool: &Tool, (given, principal, headers): (&Value, &Principal, &CallerLines)) -> Exit {
     let arguments = given.to_string();
-    let call = Call { tool, arguments: Some(&arguments), principal, headers, request: 1, peer: &Silent };
+    let tally = Tally::new();
+    let call = Call { tool, arguments: Some(&arguments), principal, headers, request: 1, peer: &Silent, tally: &tally };
     // Whatever keeps the sentence from being made keeps the call from being shown, too.
     if let Ok(Some(sentence)) = consent(&call) {
         report::tell(&format!("asks first: {sentence}"));

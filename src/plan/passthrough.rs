@@ -1,0 +1,54 @@
+//! Floor 3. Credentials of an upstream that callers bring along: where they stand, and who vouches for them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{SourceId, rest::Request};
+use crate::select::Path;
+
+/// Credentials of an upstream.
+#[derive(Debug)]
+pub struct Passthrough {
+    /// The headers that carry them, in lower case; one of them where they are verified.
+    pub headers: Vec<String>,
+    /// What makes one good.
+    pub proof: Proof,
+    /// Where clients sign in.
+    pub authorization_servers: Vec<String>,
+    /// The scopes that clients are told of.
+    pub scopes_supported: Vec<String>,
+}
+
+/// What makes a credential good.
+#[derive(Debug)]
+pub enum Proof {
+    /// The upstream takes it.
+    Verify(Box<Verify>),
+    /// Nothing does: the author took the responsibility (auth.md §1.5, P6).
+    None(Reach),
+}
+
+/// What somebody reaches who brings a credential that nobody has verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Only sources that are asked with that very credential.
+    Theirs,
+    /// Other sources too, so that the credential keeps nobody out.
+    Others,
+}
+
+/// The request that tells whether a credential is good (auth.md §1.5, P6v).
+#[derive(Debug)]
+pub struct Verify {
+    /// The source that is asked.
+    pub source: SourceId,
+    /// The request.
+    pub request: Request,
+    /// Where the caller's id stands in the answer.
+    pub subject: Option<Path>,
+    /// Where its workspace does.
+    pub workspace: Option<Path>,
+    /// What every such caller may do, with all that is implied.
+    pub scopes: BTreeSet<String>,
+    /// How long the answer is believed.
+    pub cache: Duration,
+}
