@@ -52,6 +52,7 @@ mod steps;
 mod streams;
 mod subscriptions;
 mod support;
+mod testing;
 mod tidy;
 mod tls;
 mod transactions;

@@ -23,6 +23,7 @@ mod server;
 mod source;
 mod sql;
 mod steps;
+mod test;
 mod tool;
 mod units;
 
@@ -49,5 +50,6 @@ pub use source::{
 };
 pub use sql::{Access, Column, ExpectRows, Operation as SqlOperation, Returns, Statement};
 pub use steps::{Require, Step};
-pub use tool::{Annotations, Fitting, Test, Tool};
+pub use test::{Expectation, ExpectedRequest, ExpectedRequests, Parts, Stub, StubFailure, Stubs, Test, TestCaller};
+pub use tool::{Annotations, Fitting, Tool};
 pub use units::{ByteSize, Duration, Rate};

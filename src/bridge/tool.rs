@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Duration, Output, Param, Rate, Reply, RestOperation, SqlOperation, Step};
+use super::{Duration, Output, Param, Rate, Reply, RestOperation, SqlOperation, Step, Test};
 
 /// One tool: its words, its arguments, what it does, and what comes back.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -58,9 +58,8 @@ pub struct Tool {
     /// that can ask the person is asked to. For any other, the tool has a required argument `confirm`, and a call
     /// without `confirm: true` is answered with the sentence and does nothing.
     pub confirm: Option<String>,
-    /// Tests of the tool.
+    /// Tests of the tool, which `mcp-bridge test` runs without asking any source.
     #[serde(default)]
-    #[schemars(extend("x-not-yet" = true))]
     pub tests: Vec<Test>,
 }
 
@@ -97,21 +96,4 @@ pub struct Annotations {
     pub idempotent: Option<bool>,
     /// It reaches beyond a closed world, such as the open internet.
     pub open_world: Option<bool>,
-}
-
-/// One test of a tool.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Test {
-    /// What is tested.
-    pub name: String,
-    /// The arguments of the call.
-    #[serde(default)]
-    pub args: Map<String, Value>,
-    /// What the upstream answers: one answer, or several in turn.
-    pub upstream: Option<Value>,
-    /// The request that must be sent.
-    pub expect_request: Option<Map<String, Value>>,
-    /// What the result must hold.
-    pub expect: Option<Map<String, Value>>,
 }

@@ -41,6 +41,7 @@ mod sql;
 mod steps;
 mod structure;
 mod templates;
+mod test;
 mod tool;
 
 use std::sync::Arc;
@@ -59,7 +60,8 @@ use crate::{
 pub use connected::{compare, digest};
 use context::Context;
 pub use live::apply as apply_catalog;
-pub use places::Places;
+pub use places::{Places, TestPlace};
+pub use test::makes_itself;
 
 /// What a check found: a plan when nothing is wrong, and the diagnostics in any case.
 #[derive(Debug)]
@@ -130,6 +132,7 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         access::refuse_key_forwarding(&plan.server, sources, &mut context);
         admission::hold_against(&plan, document, &mut context);
         access::end_users_are_named(&plan, document, &mut context);
+        test::add(&mut plan, document, &mut context);
     }
     let mut places = Places::default();
     for document in &documents {

@@ -17,6 +17,16 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Places {
     statements: BTreeMap<String, Statement>,
+    tests: BTreeMap<String, Vec<TestPlace>>,
+}
+
+/// Where one test of a tool stands.
+#[derive(Clone, Debug)]
+pub struct TestPlace {
+    /// Its text.
+    pub span: Span,
+    /// The way to it from the top of its file.
+    pub pointer: Pointer,
 }
 
 /// The places of one statement.
@@ -42,6 +52,11 @@ impl Places {
                 let Some(sql) = &step.sql else { continue };
                 self.operation(&format!("{key}.{}", step.name), sql, &at.at("steps").at(index).at("sql"), document);
             }
+            let tests = (0..tool.tests.len()).map(|index| {
+                let pointer = at.at("tests").at(index);
+                TestPlace { span: key_at(&document.node, &pointer), pointer }
+            });
+            self.tests.insert(key, tests.collect());
         }
         for (name, resource) in &document.file.resources {
             let Some(sql) = &resource.sql else { continue };
@@ -62,6 +77,12 @@ impl Places {
         let Some(query) = value_at(&document.node, &at.at("query")) else { return };
         let columns = columns.keys().map(|key| (key.clone(), key_at(&document.node, &at.at("columns").at(key))));
         self.statements.insert(key, Statement { query: query.span, columns: columns.collect() });
+    }
+
+    /// Where a test stands: by its tool, with the prefix, and its number among the tests of the tool.
+    #[must_use]
+    pub fn test(&self, tool: &str, index: usize) -> Option<&TestPlace> {
+        self.tests.get(tool)?.get(index)
     }
 
     pub(super) fn statement(&self, key: &str) -> Option<&Statement> {

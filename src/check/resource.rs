@@ -107,6 +107,7 @@ pub(super) fn tool(about: &About<'_>, sources: &Sources, params: Params, work: W
         timeout: work.timeout,
         concurrency: None,
         cache: None,
+        tests: Vec::new(),
     })
 }
 

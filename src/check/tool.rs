@@ -97,6 +97,7 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
         timeout,
         concurrency: written.concurrency.map(|most| most as usize),
         cache,
+        tests: Vec::new(),
     })
 }
 

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Exit, report};
+use super::{Exit, door, report};
 use crate::{
     diag::closest,
     engine::{Admitted, CallerHeaders, Generation, Identified, Identity, Principal},
-    mcp::{Accepts, Content, Headers, Incoming, Server},
     plan::{Assertion, Confirmation, Plan, Tool},
     secret::Vault,
 };
@@ -162,63 +161,16 @@ fn admit(tool: &Tool, principal: &Principal) -> Result<(), Exit> {
 fn send(plan: Plan, vault: &Vault, params: &Value, who: (Principal, CallerLines), whole: bool) -> Result<Exit, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| refuse(&format!("the call cannot start: {error}")))?;
-    let (principal, headers) = who;
-    let answer = runtime.block_on(async {
+    let result = runtime.block_on(async {
         let generation = Generation::build(plan, vault).await.map_err(|error| refuse(error.public()))?;
         let generation = Arc::new(generation);
-        let server = Server::new(Arc::clone(&generation), None);
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-        let incoming = Incoming {
-            bridge: None,
-            protocol: Headers { version: None, method: None, name: None, session: None },
-            headers,
-            accepts: Accepts::Documents,
-            body: message.to_string().into(),
-            principal: Arc::new(principal),
-            request: 1,
-        };
-        let reply = server.handle(incoming).await;
+        let result = door::call(&generation, params, who).await;
         generation.close().await;
-        let mut answer = Vec::new();
-        if let Content::Document(payload) = reply.content {
-            payload.write_line(&mut answer);
-        }
-        Ok(answer)
+        result.map_err(|fault| refuse(&fault))
     })?;
-    let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    let Some(result) = answer.get("result") else {
-        let message = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or("there was no answer");
-        return Err(refuse(message));
-    };
-    report::show(&if whole { serde_json::to_string_pretty(result).unwrap_or_default() } else { in_words(result) });
+    report::show(&if whole { serde_json::to_string_pretty(&result).unwrap_or_default() } else { door::text(&result) });
     let failed = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
     Ok(if failed { Exit::Faulty } else { Exit::Fine })
-}
-
-/// The content as a model reads it; what is not text is named.
-fn in_words(result: &Value) -> String {
-    let block = |block: &Value| {
-        let word = |name: &str| block.pointer(name).and_then(Value::as_str);
-        let coded = |name: &str| word(name).map_or(0, |data| data.len() / 4 * 3);
-        match word("/type").unwrap_or_default() {
-            "text" => word("/text").unwrap_or_default().to_owned(),
-            "resource_link" => format!("[resource at {}]", word("/uri").unwrap_or_default()),
-            "resource" => match word("/resource/text") {
-                Some(text) => format!("[resource {}]\n{text}", word("/resource/uri").unwrap_or_default()),
-                None => format!(
-                    "[resource {}, {}, about {} bytes]",
-                    word("/resource/uri").unwrap_or_default(),
-                    word("/resource/mimeType").unwrap_or("unknown type"),
-                    coded("/resource/blob")
-                ),
-            },
-            kind => {
-                format!("[{kind}, {}, about {} bytes]", word("/mimeType").unwrap_or("unknown type"), coded("/data"))
-            }
-        }
-    };
-    let blocks = result.get("content").and_then(Value::as_array).into_iter().flatten();
-    blocks.map(block).collect::<Vec<_>>().join("\n")
 }
 
 /// The headers that the caller sends.

@@ -118,7 +118,7 @@ fn tell(files: &FileSet, edit: &Edit) -> Made {
 }
 
 /// Writes a text over the one that was read, whole or not at all.
-fn write(path: &Path, before: &str, after: &str) -> Result<(), String> {
+pub(super) fn write(path: &Path, before: &str, after: &str) -> Result<(), String> {
     let words = |error: std::io::Error| error.to_string();
     let path = std::fs::canonicalize(path).map_err(words)?;
     if std::fs::read(&path).map_err(words)? != before.as_bytes() {

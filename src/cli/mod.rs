@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod descriptors;
+mod door;
 mod environment;
 mod exit;
 mod explain;
@@ -12,6 +13,7 @@ mod keys;
 mod report;
 mod schema;
 mod serve;
+mod test;
 mod tools;
 
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes:
   0  fine
-  1  the bridges have errors, or a called tool returned one
+  1  the bridges have errors, a test failed, or a called tool returned an error
   2  could not run: wrong usage, or a path that cannot be read
   3  failed while serving, such as a port in use
 
@@ -48,6 +50,8 @@ enum Command {
     Call(call::Options),
     /// Finds every fault of the bridge files
     Check(check::Options),
+    /// Runs the tests in the files, without asking any source
+    Test(test::Options),
     /// Prints the tools as a client sees them
     Tools(tools::Options),
     /// Prints the instructions that clients are sent
@@ -123,6 +127,7 @@ pub fn run() -> Exit {
         Command::Serve(options) => serve::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Test(options) => test::run(&options),
         Command::Tools(options) => tools::run(&options),
         Command::Instructions(options) => instructions::run(&options),
         Command::Explain(options) => explain::run(&options),

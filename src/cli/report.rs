@@ -44,6 +44,11 @@ fn colour(terminal: bool) -> Colour {
 
 /// Reads and checks every file of the paths.
 pub(super) fn examine(paths: &[PathBuf]) -> Result<(FileSet, Checked), Exit> {
+    examine_with(paths, &Environment)
+}
+
+/// Reads and checks every file of the paths, with the variables of somebody else than this process.
+pub(super) fn examine_with(paths: &[PathBuf], variables: &dyn Variables) -> Result<(FileSet, Checked), Exit> {
     let (files, mut diagnostics) = match load(paths) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -51,7 +56,7 @@ pub(super) fn examine(paths: &[PathBuf]) -> Result<(FileSet, Checked), Exit> {
             return Err(Exit::CouldNotRun);
         }
     };
-    let mut checked = check(&files, &Environment);
+    let mut checked = check(&files, variables);
     diagnostics.append(std::mem::take(&mut checked.diagnostics));
     checked.diagnostics = diagnostics;
     if checked.diagnostics.has_errors() {
@@ -63,14 +68,19 @@ pub(super) fn examine(paths: &[PathBuf]) -> Result<(FileSet, Checked), Exit> {
 /// The plan of the paths; faults go to the standard error stream.
 pub(super) fn plan(paths: &[PathBuf]) -> Result<(Plan, Vault), Exit> {
     let (files, checked) = examine(paths)?;
-    let stderr = io::stderr();
-    let colour = colour(stderr.is_terminal());
-    // A closed stream is the reader's choice, here and below.
-    let _ = render(Form::Full(colour), &checked.diagnostics, &files, &mut stderr.lock());
+    told(&files, &checked.diagnostics);
     checked.plan.ok_or_else(|| {
         sum_up(&summary(&checked.diagnostics));
         Exit::Faulty
     })
+}
+
+/// Prints diagnostics to the standard error stream.
+pub(super) fn told(files: &FileSet, diagnostics: &Diagnostics) {
+    let stderr = io::stderr();
+    let colour = colour(stderr.is_terminal());
+    // A closed stream is the reader's choice, here and below.
+    let _ = render(Form::Full(colour), diagnostics, files, &mut stderr.lock());
 }
 
 /// Prints diagnostics to the standard output.
@@ -102,8 +112,25 @@ pub(super) fn tell(line: &str) {
 
 /// Writes a summary to the standard error stream, unless nobody wants any.
 pub(super) fn sum_up(line: &str) {
-    if !PRINTING.get().is_some_and(|printing| printing.quiet) {
+    if !is_quiet() {
         tell(line);
+    }
+}
+
+/// Whether what goes to the standard output has colours.
+pub(super) fn is_coloured() -> bool {
+    matches!(colour(io::stdout().is_terminal()), Colour::Styled)
+}
+
+/// Whether nobody wants more than results and faults.
+pub(super) fn is_quiet() -> bool {
+    PRINTING.get().is_some_and(|printing| printing.quiet)
+}
+
+/// Writes a document to the standard output, unless there is nothing in it.
+pub(super) fn show_some(text: &str) {
+    if !text.trim().is_empty() {
+        show(text);
     }
 }
 

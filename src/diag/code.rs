@@ -104,6 +104,19 @@ codes! {
     /// A source that no tool uses.
     UnusedSource = "MB0309",
 
+    /// A test whose arguments the tool refuses.
+    TestArguments = "MB0350",
+    /// A test that looks at a place with a path that is none.
+    TestPath = "MB0351",
+    /// A test whose answers the tool never asks for.
+    TestStub = "MB0352",
+    /// Two tests with one name.
+    TestTwice = "MB0353",
+    /// A test that expects what cannot be.
+    TestExpectation = "MB0354",
+    /// A test that nothing answers.
+    TestUnanswered = "MB0355",
+
     /// A param that is not a valid schema.
     ParamSchema = "MB0401",
     /// A keyword that does not fit the type.

@@ -20,7 +20,7 @@ use crate::{
 /// A plan with its connected sources. Never changed, only replaced.
 #[derive(Debug)]
 pub struct Generation {
-    plan: Plan,
+    plan: Arc<Plan>,
     upstreams: Upstreams,
     places: Places,
     caches: Caches,
@@ -39,15 +39,23 @@ impl Generation {
         let upstreams = Upstreams::connect(&plan, vault)?;
         let catalog = upstreams.catalog(&plan).await;
         check::apply_catalog(&mut plan, &catalog);
-        let places = Places::new(&plan);
-        let caches = Caches::new(&plan);
         let audit = record::open(&plan, vault).await?;
         let state = match &plan.server.state {
             Some(place) => Some(Arc::new(record::state(place, vault).await?)),
             None => None,
         };
         let gates = Gates::new(&plan, state.as_ref());
-        Ok(Self { plan, upstreams, places, caches, gates, state, audit })
+        Ok(Self { gates, state, audit, ..Self::over(Arc::new(plan), upstreams) })
+    }
+
+    /// A plan over sources that are connected already, or that only play. Nothing is asked of them, nothing is
+    /// remembered and nothing recorded.
+    #[must_use]
+    pub fn over(plan: Arc<Plan>, upstreams: Upstreams) -> Self {
+        let places = Places::new(&plan);
+        let caches = Caches::new(&plan);
+        let gates = Gates::new(&plan, None);
+        Self { plan, upstreams, places, caches, gates, state: None, audit: None }
     }
 
     /// What the server remembers, where it is asked to.

@@ -15,6 +15,7 @@ mod server;
 mod source;
 pub mod sql;
 pub mod steps;
+pub mod test;
 mod tool;
 mod transaction;
 mod uri;

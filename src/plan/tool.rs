@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Admission, Bound, BridgeId, Caching, CallerPart, Confirmation, Item, Output, Query, QuestionKind, Reply, SourceId,
-    Transaction, rest, sql, steps::Steps,
+    Transaction, rest, sql, steps::Steps, test::Test,
 };
 use crate::schema::Arguments;
 
@@ -53,6 +53,8 @@ pub struct Tool {
     pub concurrency: Option<usize>,
     /// How long its results are kept.
     pub cache: Option<Caching>,
+    /// What `mcp-bridge test` runs.
+    pub tests: Vec<Test>,
 }
 
 impl Tool {

@@ -3,6 +3,9 @@
 mod error;
 pub mod rest;
 pub mod sql;
+mod tape;
+
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Entry, Finding},
@@ -14,6 +17,7 @@ use crate::{
 pub use error::{FailureClass, Relay, UpstreamError};
 use rest::RestUpstream;
 use sql::SqlUpstream;
+pub use tape::{Asked, Tape};
 
 /// A connected source.
 #[derive(Debug)]
@@ -63,6 +67,44 @@ impl Upstreams {
             };
             let bridge = plan.bridges.get(source.bridge.0).map_or(String::new(), |bridge| bridge.name.clone());
             all.push(Connected { bridge, name: source.name.clone(), upstream });
+        }
+        Ok(Self { all })
+    }
+
+    /// As [`Self::connect`], with all that is asked and answered taken down.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn recording(plan: &Plan, vault: &Vault, tape: &Arc<Tape>) -> Result<Self, UpstreamError> {
+        let mut all = Self::connect(plan, vault)?;
+        for connected in &mut all.all {
+            match &mut connected.upstream {
+                Upstream::Rest(rest) => rest.record(tape),
+                Upstream::Sql(sql) => sql.record(tape),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Sources that are not there and answer from a tape. `own` gives the file of a database that
+    /// makes itself and is asked in earnest.
+    ///
+    /// # Errors
+    /// When the plan holds what `check` would have refused.
+    pub fn playing(
+        plan: &Plan,
+        tape: &Arc<Tape>,
+        own: &dyn Fn(SourceId) -> Option<PathBuf>,
+    ) -> Result<Self, UpstreamError> {
+        let mut all = Vec::with_capacity(plan.sources.len());
+        for (id, source) in plan.sources() {
+            let upstream = match &source.kind {
+                SourceKind::Rest(rest) => Upstream::Rest(Box::new(RestUpstream::played(&source.name, rest, tape)?)),
+                SourceKind::Sql(sql) => {
+                    Upstream::Sql(Box::new(SqlUpstream::played((&source.name, sql), own(id).as_deref(), tape)))
+                }
+            };
+            all.push(Connected { bridge: String::new(), name: source.name.clone(), upstream });
         }
         Ok(Self { all })
     }

@@ -12,6 +12,12 @@ pub trait Variables {
     /// The value of an environment variable; `None` when it is not set.
     fn variable(&self, name: &str) -> Option<String>;
 
+    /// What stands for a variable that is not set and has no default; `None` makes it a fault.
+    fn lacking(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
+
     /// The content of a file, its path relative to `folder`.
     ///
     /// # Errors
@@ -130,7 +136,7 @@ fn resolve(reference: &str, span: Span, files: &FileSet, variables: &dyn Variabl
         ));
     }
     let value = variables.variable(name).filter(|value| !(value.is_empty() && default.is_some()));
-    value.or_else(|| default.map(str::to_owned)).ok_or_else(|| {
+    value.or_else(|| default.map(str::to_owned)).or_else(|| variables.lacking(name)).ok_or_else(|| {
         let fault = Diagnostic::error(Code::VariableUnset, span, format!("the variable `{name}` is not set"));
         Box::new(fault.help(format!("set it, or give a default: `${{{name}:-…}}`")))
     })

@@ -114,8 +114,8 @@ pub(super) enum ReadFault {
     Torn,
 }
 
-/// Reads an answer of at most `cap` bytes.
-pub(super) async fn read(mut reply: Reply, parse: &Parse, cap: usize) -> Result<Answer, ReadFault> {
+/// Reads an answer of at most `cap` bytes. How its body is to be read is not known yet.
+pub(super) async fn read(mut reply: Reply, cap: usize) -> Result<Answer, ReadFault> {
     let status = reply.status().as_u16();
     let packed = reply.compression();
     let headers = reply.take_headers();
@@ -133,7 +133,7 @@ pub(super) async fn read(mut reply: Reply, parse: &Parse, cap: usize) -> Result<
         }
     };
     let retry_after = retry_after(&headers, Utc::now);
-    let mut answer = Answer {
+    Ok(Answer {
         status,
         kind: ContentKind::Empty,
         charset: Charset::UTF_8,
@@ -143,15 +143,14 @@ pub(super) async fn read(mut reply: Reply, parse: &Parse, cap: usize) -> Result<
         location: None,
         origin: None,
         unfinished: None,
-    };
-    if !answer.body.is_empty() {
-        classify(&mut answer, parse);
-    }
-    Ok(answer)
+    })
 }
 
 /// Finds out how the body is to be read, and turns what is structured but no JSON into JSON.
-fn classify(answer: &mut Answer, parse: &Parse) {
+pub(super) fn classify(answer: &mut Answer, parse: &Parse) {
+    if answer.body.is_empty() {
+        return;
+    }
     let written = content_type(&answer.headers);
     let form = match (parse, written) {
         (Parse::Auto, Some(written)) => kind(written),

@@ -1,7 +1,13 @@
 //! Floor 5. Sends requests in one of two lanes and reads what comes back: `https` through
 //! `reqwest`, plain `http` straight through `hyper`. The only place that names either.
 
-use std::{error::Error, fmt::Write as _, io, iter, sync::OnceLock, time::Duration};
+use std::{
+    error::Error,
+    fmt::Write as _,
+    io, iter,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_ENCODING};
@@ -16,9 +22,12 @@ use url::Url;
 
 use super::request::Outgoing;
 use crate::{
-    plan::RestSource,
+    plan::{
+        RestSource,
+        test::{StubAnswer, StubFailure},
+    },
     secret::{Secret, Vault},
-    upstream::{FailureClass, UpstreamError},
+    upstream::{FailureClass, Tape, UpstreamError},
 };
 
 /// How long an unused connection is kept: below the 60 s after which common load balancers close
@@ -34,6 +43,8 @@ pub(super) enum Lane {
     Tls(Box<Deferred>),
     /// TCP and HTTP/1.1 with nothing in between. Asks for no compression and reads none.
     Plain(Box<Client<HttpConnector, Full<Bytes>>>),
+    /// None: the stubs of a test.
+    Played(Arc<Tape>),
 }
 
 /// A client that is built when the first request is sent: every one holds a copy of the
@@ -168,6 +179,14 @@ impl Lane {
                 *request.headers_mut() = headers;
                 Ok(Reply::Plain(client.request(request).await?))
             }
+            Self::Played(tape) => match tape.play_answer() {
+                Some(Ok(answer)) => Ok(Reply::Played(played(answer)?)),
+                Some(Err(StubFailure::Unreachable)) => Err(absent("could not be reached: the connection was refused")),
+                Some(Err(StubFailure::Timeout)) => {
+                    Err(Fault { stage: Stage::TimedOut, cause: "the test says so".into() })
+                }
+                None => Err(absent("has no answer to this in the test")),
+            },
         }
     }
 }
@@ -176,6 +195,7 @@ impl Lane {
 pub(super) enum Reply {
     Tls(reqwest::Response),
     Plain(http::Response<Incoming>),
+    Played(http::Response<Option<Bytes>>),
 }
 
 impl Reply {
@@ -183,6 +203,7 @@ impl Reply {
         match self {
             Self::Tls(response) => response.status(),
             Self::Plain(response) => response.status(),
+            Self::Played(response) => response.status(),
         }
     }
 
@@ -190,6 +211,7 @@ impl Reply {
         match self {
             Self::Tls(response) => response.headers(),
             Self::Plain(response) => response.headers(),
+            Self::Played(response) => response.headers(),
         }
     }
 
@@ -198,6 +220,7 @@ impl Reply {
         std::mem::take(match self {
             Self::Tls(response) => response.headers_mut(),
             Self::Plain(response) => response.headers_mut(),
+            Self::Played(response) => response.headers_mut(),
         })
     }
 
@@ -208,7 +231,7 @@ impl Reply {
                 let mut written = response.headers().get_all(CONTENT_ENCODING).iter();
                 written.find(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")).cloned()
             }
-            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Plain(_) | Self::Tls(_) | Self::Played(_) => None,
         }
     }
 
@@ -217,6 +240,7 @@ impl Reply {
         match self {
             Self::Tls(response) => response.content_length(),
             Self::Plain(response) => response.body().size_hint().exact(),
+            Self::Played(response) => response.body().as_ref().map(|body| body.len() as u64),
         }
     }
 
@@ -233,8 +257,23 @@ impl Reply {
                 }
                 Ok(None)
             }
+            Self::Played(response) => Ok(response.body_mut().take()),
         }
     }
+}
+
+/// The answer of a stub.
+fn played(answer: StubAnswer) -> Result<http::Response<Option<Bytes>>, Fault> {
+    let mut response = http::Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    let body = (!answer.body.is_empty()).then_some(answer.body);
+    response.body(body).map_err(|error| Fault::new(Stage::Building, &error))
+}
+
+fn absent(what: &'static str) -> Fault {
+    Fault { stage: Stage::Connecting(what), cause: "a test asks no source".into() }
 }
 
 /// How far a request had come when it failed.

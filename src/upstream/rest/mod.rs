@@ -20,7 +20,7 @@ mod request;
 mod retry;
 mod token;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use tokio::{
@@ -44,7 +44,10 @@ use self::{
     retry::Budget,
     token::Tokens,
 };
-use super::{FailureClass, Relay, UpstreamError};
+use super::{
+    FailureClass, Relay, UpstreamError,
+    tape::{Asked, Tape},
+};
 use crate::{
     plan::{self, RestSource},
     secret::Vault,
@@ -64,6 +67,7 @@ pub struct RestUpstream {
     tokens: Option<Tokens>,
     lent: Lent,
     redirects: plan::Redirects,
+    tape: Option<Arc<Tape>>,
 }
 
 /// Whose credential a source is asked with.
@@ -155,7 +159,27 @@ impl RestUpstream {
             lent: Lent::of(&source.auth),
             tokens,
             redirects: source.redirects,
+            tape: None,
         })
+    }
+
+    /// A source that is not there: its answers come from a tape. No credential is read, and a mask
+    /// stands in the place of each.
+    ///
+    /// # Errors
+    /// As [`RestUpstream::new`].
+    pub(super) fn played(name: &str, source: &RestSource, tape: &Arc<Tape>) -> Result<Self, UpstreamError> {
+        let masked = preview::masked(source);
+        let mut played = Self::over(Lane::Played(Arc::clone(tape)), name, &masked, &Vault::default())?;
+        played.frame = Frame::new(name, &masked, preview::signer(&source.auth))?;
+        played.lent = Lent::of(&source.auth);
+        played.tape = Some(Arc::clone(tape));
+        Ok(played)
+    }
+
+    /// Takes down what is asked and answered from here on.
+    pub(super) fn record(&mut self, tape: &Arc<Tape>) {
+        self.tape = Some(Arc::clone(tape));
     }
 
     /// Sends one request, again where that is safe and the author asks for it, and reads the answer.
@@ -205,6 +229,9 @@ impl RestUpstream {
         let ticket = self.breaker.enter().map_err(|wait| self.left_alone(wait))?;
         let _permit = self.permit(call.deadline).await?;
         self.keep_pace(call).await?;
+        if let Some(tape) = &self.tape {
+            tape.ask(asked(&built));
+        }
         let exchange = async {
             let mut sent = self.lane.send(built).await;
             if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Unsent) && request.reads() {
@@ -214,8 +241,12 @@ impl RestUpstream {
             self.refuse_credential(request, &reply)?;
             let reply = self.settled(request, &make, reply).await?;
             let link = from.as_ref().and_then(|_| pages::next_link(reply.headers()));
-            let read = body::read(reply, &request.parse, self.max_response).await;
+            let read = body::read(reply, self.max_response).await;
             let mut answer = read.map_err(|fault| self.unread(request, fault))?;
+            if let Some(tape) = &self.tape {
+                tape.answer(answer.status, &answer.headers, &answer.body);
+            }
+            body::classify(&mut answer, &request.parse);
             answer.location = self.location(&answer.headers);
             answer.origin = from.map(|url| Box::new(Origin { url, link }));
             Ok(answer)
@@ -361,6 +392,14 @@ impl fmt::Debug for RestUpstream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("RestUpstream").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// A request as a tape takes it down.
+fn asked(built: &Outgoing) -> Asked {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let mut headers: Vec<_> = built.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    headers.sort();
+    Asked::Request { method: built.method.to_string(), url: built.url.to_string(), headers, body: built.body.clone() }
 }
 
 /// A number of bytes as people write it.

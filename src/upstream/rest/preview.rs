@@ -44,13 +44,7 @@ pub fn preview(
     request: &plan::rest::Request,
     scope: &(dyn Scope + Sync),
 ) -> Result<Preview, UpstreamError> {
-    let mut masked = source.clone();
-    for (key, value) in masked.headers.iter_mut().chain(&mut masked.query) {
-        if is_secret(key) {
-            MASK.clone_into(value);
-        }
-    }
-    let frame = Frame::new(name, &masked, signer(&source.auth))?;
+    let frame = Frame::new(name, &masked(source), signer(&source.auth))?;
     let nobody = |_: &str| None;
     let call =
         RestCall { scope, credential: &nobody, deadline: Instant::now() + Duration::from_secs(1), tell: &|_| {} };
@@ -70,13 +64,24 @@ pub fn preview(
     })
 }
 
+/// A source without anything that is named like a credential, and without its own.
+pub(super) fn masked(source: &RestSource) -> RestSource {
+    let mut masked = RestSource { auth: Auth::None, ..source.clone() };
+    for (key, value) in masked.headers.iter_mut().chain(&mut masked.query) {
+        if is_secret(key) {
+            MASK.clone_into(value);
+        }
+    }
+    masked
+}
+
 /// Whether a header or a parameter is named like a credential: a part of its name is enough.
 fn is_secret(name: &str) -> bool {
     name.split(['-', '_', '.']).any(names_a_secret) || names_a_secret(&name.replace('-', "_"))
 }
 
 /// Signs with the mask, in the place where the credential of the source goes.
-fn signer(auth: &Auth) -> Signer {
+pub(super) fn signer(auth: &Auth) -> Signer {
     let header = |name: HeaderName, text: &'static str| Signer::Header { name, value: HeaderValue::from_static(text) };
     let named = |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(AUTHORIZATION);
     match auth {

@@ -1,7 +1,9 @@
 //! Floor 5. Databases: one statement in, its rows out as JSON text. The only place that names
 //! `sqlx`, and `rusqlite`. Serves the calls of tools, `check --connect` and readiness.
 
+mod asking;
 mod bind;
+mod played;
 mod pool;
 mod postgres;
 mod preview;
@@ -12,11 +14,16 @@ mod sqlite;
 mod tests;
 mod transaction;
 
+use std::{path::Path, sync::Arc};
+
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use self::{postgres::Postgres, sqlite::Sqlite};
-use super::error::UpstreamError;
+use self::{asking::Asking, played::Played, postgres::Postgres, sqlite::Sqlite};
+use super::{
+    error::UpstreamError,
+    tape::{Asked, Tape},
+};
 use crate::{
     catalog::{Column, Prepared},
     plan::{
@@ -33,6 +40,7 @@ pub use transaction::Transact;
 #[derive(Debug)]
 pub struct SqlUpstream {
     engine: Engine,
+    tape: Option<Arc<Tape>>,
 }
 
 /// The engines. Each has its own connections, values and errors; all share pool and row text.
@@ -40,6 +48,8 @@ pub struct SqlUpstream {
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
+    /// None: the stubs of a test.
+    Played(Played),
 }
 
 /// One statement to run.
@@ -121,7 +131,23 @@ impl SqlUpstream {
             plan::Engine::Sqlite { path, init } => Engine::Sqlite(Sqlite::new(name, source, (path, init.as_deref()))),
             plan::Engine::Postgres(remote) => Engine::Postgres(Box::new(Postgres::new(name, source, remote, vault))),
         };
-        Self { engine }
+        Self { engine, tape: None }
+    }
+
+    /// Takes down what is asked and answered from here on.
+    pub(super) fn record(&mut self, tape: &Arc<Tape>) {
+        self.tape = Some(Arc::clone(tape));
+    }
+
+    /// A database whose answers come from a tape, or one of `SQLite` that is made at a place of its own.
+    pub(super) fn played((name, source): (&str, &plan::SqlSource), own: Option<&Path>, tape: &Arc<Tape>) -> Self {
+        let engine = match (own, &source.engine) {
+            (Some(path), plan::Engine::Sqlite { init, .. }) => {
+                Engine::Sqlite(Sqlite::new(name, source, (path, init.as_deref())))
+            }
+            _ => Engine::Played(Played::new(Arc::clone(tape))),
+        };
+        Self { engine, tape: Some(Arc::clone(tape)) }
     }
 
     /// Runs one statement. A call that is dropped interrupts it.
@@ -133,10 +159,24 @@ impl SqlUpstream {
     /// the connection is lost during the commit itself the outcome is unknown, and when the row that
     /// a write gives is too large the change was made, as the error says.
     pub async fn run(&self, request: Run<'_>) -> Result<Answer, UpstreamError> {
+        match &self.tape {
+            None => self.execute(request).await,
+            Some(tape) => {
+                take_down(tape, &request)?;
+                let answer = self.execute(request).await?;
+                let rows = serde_json::from_slice(&answer.rows).unwrap_or_default();
+                tape.rows(rows, (answer.affected, answer.last_insert_id));
+                Ok(answer)
+            }
+        }
+    }
+
+    async fn execute(&self, request: Run<'_>) -> Result<Answer, UpstreamError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.run(request).await,
             // On the heap, so that calls of other engines do not carry its state along.
             Engine::Postgres(postgres) => Box::pin(postgres.run(request)).await,
+            Engine::Played(played) => played.run(&request),
         }
     }
 
@@ -148,10 +188,20 @@ impl SqlUpstream {
     /// As for [`SqlUpstream::run`], for all statements together; and when a statement affects or finds
     /// another number of rows than it may, or not the row that a later one takes a value of.
     pub async fn transact(&self, request: Transact<'_>) -> Result<Vec<Answer>, UpstreamError> {
-        match &self.engine {
+        let taped = match &self.tape {
+            Some(tape) => Some((tape, Asking::of(&request)?)),
+            None => None,
+        };
+        let answers = match &self.engine {
             Engine::Sqlite(sqlite) => Box::pin(sqlite.transact(request)).await,
             Engine::Postgres(postgres) => Box::pin(postgres.transact(request)).await,
+            // It takes down by itself what is asked, statement by statement.
+            Engine::Played(played) => return played.transact(&request),
+        };
+        if let Some((tape, asking)) = taped {
+            asking.take_down(tape, answers.as_deref().unwrap_or_default());
         }
+        answers
     }
 
     /// The columns of a statement in one of its forms, which is prepared and not run.
@@ -163,6 +213,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.describe(&form.sql).await,
             Engine::Postgres(postgres) => postgres.describe(statement, form).await,
+            Engine::Played(_) => Err(Played::absent()),
         }
     }
 
@@ -175,6 +226,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.prepare(&form.sql).await,
             Engine::Postgres(postgres) => postgres.inspect(statement, form).await,
+            Engine::Played(_) => Err(Played::absent()),
         }
     }
 
@@ -187,6 +239,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.ready().await,
             Engine::Postgres(postgres) => postgres.ready().await,
+            Engine::Played(_) => Ok(()),
         }
     }
 
@@ -195,6 +248,15 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
             Engine::Postgres(postgres) => postgres.close().await,
+            Engine::Played(_) => {}
         }
     }
+}
+
+/// Takes down the statement of a call with what is bound in it.
+fn take_down(tape: &Tape, request: &Run<'_>) -> Result<(), UpstreamError> {
+    let looked = preview::of(request.statement, request.arguments)?;
+    let values = looked.values.into_iter().map(|bound| bound.value).collect();
+    tape.ask(Asked::Statement { sql: looked.sql.to_string(), values });
+    Ok(())
 }

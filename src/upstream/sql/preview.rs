@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::bind::{Bindable, Given, bindable};
 use crate::{
-    plan::{Query, Transaction},
+    plan::{Query, Transaction, sql::Statement},
     upstream::{FailureClass, UpstreamError},
 };
 
@@ -45,7 +45,12 @@ pub fn preview_all(transaction: &Transaction, arguments: &Map<String, Value>) ->
 /// # Errors
 /// As for a call, up to the moment of running it.
 pub fn preview(query: &Query, arguments: &Map<String, Value>) -> Result<Preview, UpstreamError> {
-    let rendered = query.statement.render(&Given(arguments));
+    of(&query.statement, arguments)
+}
+
+/// Renders a statement.
+pub(super) fn of(statement: &Statement, arguments: &Map<String, Value>) -> Result<Preview, UpstreamError> {
+    let rendered = statement.render(&Given(arguments));
     let rendered = rendered.map_err(|error| UpstreamError::new(FailureClass::Arguments, error.to_string()))?;
     let bound = rendered.slots.iter().map(|slot| {
         let param = Arc::clone(&slot.param);

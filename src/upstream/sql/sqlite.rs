@@ -39,14 +39,12 @@ use self::{
 use super::{
     Answer, Column, Prepared, Repeat, Run, Transact, bind,
     pool::{Lease, Pool, Pooled as _},
+    remote::unexpected,
     row::{JsonRows, Written},
     transaction::Which,
 };
 use crate::{
-    plan::{
-        self,
-        sql::{Access, ExpectedRows},
-    },
+    plan::{self, sql::Access},
     upstream::error::{FailureClass, UpstreamError},
 };
 
@@ -444,15 +442,4 @@ fn connection(lease: &mut Lease<Connection>) -> Result<&mut Connection, Upstream
 
 fn nobody() -> UpstreamError {
     UpstreamError::new(FailureClass::Internal, "an internal error occurred").caused_by("a call without a connection")
-}
-
-fn unexpected(expected: ExpectedRows, affected: u64) -> UpstreamError {
-    let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    let expected = match expected {
-        ExpectedRows::Exactly(count) => format!("exactly {}", rows(count)),
-        ExpectedRows::AtMost(count) => format!("at most {}", rows(count)),
-    };
-    let public = format!("nothing was changed: {} would have been affected, and {expected} may be", rows(affected));
-    let class = if affected == 0 { FailureClass::Missing } else { FailureClass::Refused };
-    UpstreamError::new(class, public)
 }
