@@ -18,7 +18,7 @@ use serde_json::Map;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::support::{Fixed, Server, plan_of, postgres};
+use crate::support::{Fixed, Server, mariadb, plan_of, postgres};
 
 /// One tool, so that there is a source to take.
 const TOOL: &str = "tools:\n  one: { description: One., sql: { query: SELECT 1 } }\n";
@@ -201,6 +201,171 @@ async fn the_administrator_does_not_read_unless_the_author_says_so() {
         let error = target.read("SELECT 1 AS one").await.expect_err(user);
         assert!(error.contains("can do more than read and write its tables"), "{error}");
         let target = Target::new(&server.url(user, "powers"), ", allow_superuser: true", Dialect::Postgres);
+        assert_eq!(target.read("SELECT 1 AS one").await.as_deref(), Ok("[{\"one\":1}]"));
+    }
+}
+
+const MARIADB_SEED: &str = "
+CREATE TABLE t (id int);
+INSERT INTO t VALUES (1);
+CREATE TABLE loose (id int) ENGINE=MyISAM;
+CREATE SEQUENCE s;
+DELIMITER //
+CREATE FUNCTION sneak() RETURNS int MODIFIES SQL DATA BEGIN INSERT INTO t VALUES (99); RETURN 1; END //
+CREATE FUNCTION slip() RETURNS int MODIFIES SQL DATA BEGIN INSERT INTO loose VALUES (99); RETURN 1; END //
+CREATE FUNCTION unbar() RETURNS int BEGIN SET SESSION TRANSACTION READ WRITE; RETURN 1; END //
+CREATE FUNCTION calm() RETURNS int BEGIN
+    SET @@max_statement_time = 0, @@sql_mode = '', @@time_zone = '+05:00', @@sql_select_limit = 1;
+    RETURN 1;
+END //
+CREATE PROCEDURE proc() BEGIN COMMIT; INSERT INTO t VALUES (97); COMMIT; END //
+CREATE PROCEDURE rows_and_more() BEGIN SELECT 1; COMMIT; INSERT INTO t VALUES (96); END //
+DELIMITER ;
+GRANT CREATE, DROP, ALTER, INDEX, EXECUTE, LOCK TABLES, CREATE VIEW, CREATE ROUTINE, TRIGGER, \
+    CREATE TEMPORARY TABLES ON escapes.* TO app;
+";
+
+/// What an ordinary user and even the administrator are kept from.
+const MARIADB: &[&str] = &[
+    "INSERT INTO t VALUES (2)",
+    "INSERT INTO t VALUES (2) RETURNING id",
+    "INSERT INTO loose VALUES (2)",
+    "REPLACE INTO t VALUES (1) RETURNING id",
+    "UPDATE t SET id = 3",
+    "DELETE FROM t",
+    "DELETE FROM t RETURNING id",
+    "TRUNCATE t",
+    "CREATE TABLE u (id int)",
+    "CREATE TABLE u AS SELECT 1 AS id",
+    "CREATE TEMPORARY TABLE u (id int)",
+    "CREATE VIEW v AS SELECT 1 AS id",
+    "CREATE SEQUENCE s2",
+    "CREATE INDEX i ON t (id)",
+    "CREATE OR REPLACE TABLE t (id int)",
+    "CREATE USER escaped",
+    "GRANT ALL ON escapes.* TO app",
+    "DROP TABLE t",
+    "ALTER TABLE t ADD COLUMN x int",
+    "RENAME TABLE t TO u",
+    "OPTIMIZE TABLE t",
+    "ANALYZE TABLE t",
+    "REPAIR TABLE loose",
+    "CHECK TABLE t",
+    "SET SESSION TRANSACTION READ WRITE",
+    "SET TRANSACTION READ WRITE",
+    "SET @@session.tx_read_only = 0",
+    "SET GLOBAL max_connections = 5",
+    "SET STATEMENT tx_read_only = 0 FOR INSERT INTO t VALUES (2)",
+    "SET STATEMENT tx_read_only = 0 FOR SELECT sneak()",
+    "START TRANSACTION READ WRITE",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "COMMIT; INSERT INTO t VALUES (2)",
+    "SELECT 1; INSERT INTO t VALUES (2)",
+    "SELECT sneak()",
+    "SELECT slip()",
+    "SELECT unbar(), sneak()",
+    "DO sneak()",
+    "CALL proc()",
+    "CALL rows_and_more()",
+    "PREPARE p FROM 'INSERT INTO t VALUES (2)'",
+    "EXECUTE IMMEDIATE 'INSERT INTO t VALUES (2)'",
+    "ANALYZE INSERT INTO t VALUES (2)",
+    "ANALYZE FORMAT=JSON DELETE FROM t",
+    "SELECT NEXT VALUE FOR s",
+    "SELECT setval(s, 50)",
+    "SELECT 1 INTO OUTFILE '{out}'",
+    "SELECT 1 INTO DUMPFILE '{out}'",
+    "SELECT 1 AS x FROM t INTO OUTFILE '{out}' LINES TERMINATED BY 'x'",
+    "SELECT 1 /*! INTO OUTFILE '{out}' */",
+    "/*M!100100 INSERT INTO t VALUES (2) */",
+    "SELECT 1 INTO @x",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE t",
+    "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t",
+    "LOCK TABLES t WRITE",
+    "FLUSH TABLES WITH READ LOCK",
+    "HANDLER t OPEN",
+    "SELECT * FROM t FOR UPDATE",
+    "KILL CONNECTION_ID()",
+    "INSTALL SONAME 'ha_escape'",
+    "BINLOG 'x'",
+    "RESET QUERY CACHE",
+];
+
+/// What runs, and leaves nothing behind.
+const MARIADB_UNDONE: &[&str] = &[
+    "SELECT unbar()",
+    "SELECT calm()",
+    "SELECT GET_LOCK('escaped', 0)",
+    "SELECT * FROM t LOCK IN SHARE MODE",
+    "SELECT @sql_mode := 'ANSI_QUOTES'",
+];
+
+fn mariadb_state(server: &Server) -> String {
+    // Not the position of the sequence by its function, which would move it.
+    let sql = "SELECT (SELECT GROUP_CONCAT(id) FROM t), (SELECT count(*) FROM loose), \
+               (SELECT next_not_cached_value FROM s), IS_FREE_LOCK('escaped'), @@global.max_connections, \
+               (SELECT count(*) FROM mysql.user WHERE user = 'escaped'), (SELECT GROUP_CONCAT(TABLE_NAME ORDER BY TABLE_NAME) FROM \
+               information_schema.TABLES WHERE TABLE_SCHEMA = 'escapes'), (SELECT GROUP_CONCAT(COLUMN_NAME) FROM \
+               information_schema.COLUMNS WHERE TABLE_SCHEMA = 'escapes' AND TABLE_NAME = 't')";
+    server.admin("escapes", sql)
+}
+
+#[tokio::test]
+async fn mariadb_keeps_reads_from_writing() {
+    let Some(server) = mariadb() else { return };
+    server.database("escapes", MARIADB_SEED);
+    server.admin("mysql", "SET GLOBAL innodb_stats_auto_recalc = 0");
+    let before = mariadb_state(server);
+    let target = Target::new(&server.url("app", "escapes"), ", pool: { max: 1 }", Dialect::Mysql);
+    // The administrator, accepted by the author: session, transaction and the kind of statement alone hold.
+    let admin =
+        Target::new(&server.url("admin", "escapes"), ", pool: { max: 1 }, allow_superuser: true", Dialect::Mysql);
+    let out = server.folder.join("data").join("escaped");
+    let mut through = Vec::new();
+    for sql in MARIADB {
+        for target in [&target, &admin] {
+            let sql = sql.replace("{out}", &out.display().to_string());
+            if let Ok(rows) = target.read(&sql).await {
+                through.push(format!("{sql}: {rows}"));
+            }
+        }
+    }
+    assert!(through.is_empty(), "{}", through.join("\n"));
+    let session = "SELECT CONCAT(@@tx_read_only, @@sql_mode, @@time_zone, @@max_statement_time > 0) AS x, 2 AS y FROM t \
+                   UNION ALL SELECT 1, 2";
+    let as_it_was = target.read(session).await;
+    assert!(as_it_was.is_ok(), "{as_it_was:?}");
+    for sql in MARIADB_UNDONE {
+        let result = target.read(sql).await;
+        assert!(result.is_ok(), "{sql}: {result:?}");
+        // The next call finds the session as it was.
+        assert_eq!(target.read(session).await, as_it_was, "{sql}");
+        assert!(target.read("SELECT sneak()").await.is_err(), "{sql}");
+    }
+    // No right to read files: the function gives nothing.
+    let file = "SELECT LOAD_FILE('/etc/hostname') AS x";
+    assert_eq!(target.read(file).await.as_deref(), Ok("[{\"x\":null}]"));
+    assert_eq!(mariadb_state(server), before);
+    // The server's own user could not read what the server wrote; the folder tells.
+    let written = fs::read_dir(&server.folder).expect("the folder").flatten().any(|it| it.file_name() == "escaped");
+    assert!(!written && !out.exists(), "a file was written");
+}
+
+#[tokio::test]
+async fn the_administrator_of_mariadb_does_not_read_unless_the_author_says_so() {
+    let Some(server) = mariadb() else { return };
+    server.database(
+        "powers",
+        "CREATE ROLE filers; GRANT FILE ON *.* TO filers; CREATE USER filer IDENTIFIED BY 'p@ss:w/rd #1'; \
+         GRANT filers TO filer; SET DEFAULT ROLE filers FOR filer; GRANT SELECT ON powers.* TO filer",
+    );
+    for user in ["admin", "filer"] {
+        let target = Target::new(&server.url(user, "powers"), "", Dialect::Mysql);
+        let error = target.read("SELECT 1 AS one").await.expect_err(user);
+        assert!(error.contains("can do more than read and write its tables"), "{error}");
+        let target = Target::new(&server.url(user, "powers"), ", allow_superuser: true", Dialect::Mysql);
         assert_eq!(target.read("SELECT 1 AS one").await.as_deref(), Ok("[{\"one\":1}]"));
     }
 }

@@ -21,6 +21,7 @@ mod generated;
 mod hostile;
 mod keys;
 mod limits;
+mod mariadb;
 mod mirrored;
 mod oauth;
 mod offers;

@@ -1,13 +1,13 @@
-//! Several statements in one transaction, on SQLite and PostgreSQL: what comes back, what later
+//! Several statements in one transaction, on every engine: what comes back, what later
 //! statements take of earlier ones, and that all is kept or nothing.
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, Server, postgres, serve, spawn, until};
+use crate::support::{Served, Server, mariadb, postgres, serve, spawn, until};
 
 const TABLES: &str = "
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, code NUMERIC, data BLOB);
-CREATE TABLE lines (order_id INTEGER NOT NULL REFERENCES orders, article INTEGER NOT NULL, amount INTEGER NOT NULL);
+CREATE TABLE items (order_id INTEGER NOT NULL REFERENCES orders, article INTEGER NOT NULL, amount INTEGER NOT NULL);
 CREATE TABLE stock (article INTEGER PRIMARY KEY, amount INTEGER NOT NULL CONSTRAINT enough CHECK (amount >= 0));
 INSERT INTO stock VALUES (1, 10), (2, 1);
 INSERT INTO orders (id, customer) VALUES (9007199254740993, 'big');
@@ -26,7 +26,7 @@ const TOOLS: &str = r#"
       transaction:
         - { query: "SELECT amount FROM stock WHERE article = :article", as: before, returns: value, expect_rows: 1 }
         - { query: "INSERT INTO orders (customer) VALUES (:customer) RETURNING id, customer", as: order, returns: row }
-        - { query: "INSERT INTO lines (order_id, article, amount) VALUES (:order.id, :article, :amount)", as: lines }
+        - { query: "INSERT INTO items (order_id, article, amount) VALUES (:order.id, :article, :amount)", as: lines }
         - { query: "UPDATE stock SET amount = amount - :amount WHERE article = :article", expect_rows: 1 }
         - { query: "SELECT article, amount FROM stock ORDER BY article", as: stock }
   follow:
@@ -37,15 +37,15 @@ const TOOLS: &str = r#"
       transaction:
         - { query: "INSERT INTO stock VALUES (77, 1)" }
         - { query: "SELECT id, customer FROM orders WHERE customer = :customer", as: found }
-        - { query: "INSERT INTO lines (order_id, article, amount) VALUES (:found.id, 1, 1) RETURNING order_id", as: line, returns: row }
+        - { query: "INSERT INTO items (order_id, article, amount) VALUES (:found.id, 1, 1) RETURNING order_id", as: line, returns: row }
   count:
     description: Says how many.
     sql:
       mode: write
       transaction:
         - { query: "UPDATE stock SET amount = amount + 1", as: changed }
-        - { query: "INSERT INTO lines (order_id, article, amount) SELECT id, 1, :changed.affected FROM orders WHERE customer = 'big'" }
-        - { query: "SELECT amount FROM lines", as: amount, returns: value }
+        - { query: "INSERT INTO items (order_id, article, amount) SELECT id, 1, :changed.affected FROM orders WHERE customer = 'big'" }
+        - { query: "SELECT amount FROM items", as: amount, returns: value }
   silent:
     description: Has no names.
     sql:
@@ -113,6 +113,14 @@ async fn on_postgres(host: &Server, name: &str) -> Served {
     bridge(&host.url("app", name), ", pool: { max: 2 }").await
 }
 
+async fn on_mariadb(host: &Server, name: &str) -> Served {
+    let tables = TABLES.replace("article INTEGER PRIMARY KEY", "article bigint PRIMARY KEY");
+    let tables = tables.replace("INTEGER PRIMARY KEY", "bigint AUTO_INCREMENT PRIMARY KEY");
+    let tables = tables.replace("INTEGER NOT NULL REFERENCES orders", "bigint NOT NULL REFERENCES orders (id)");
+    host.database(name, &tables.replace("NOT NULL CONSTRAINT enough", "NOT NULL, CONSTRAINT enough"));
+    bridge(&host.url("app", name), ", pool: { max: 2 }").await
+}
+
 async fn result(served: &Served, tool: &str, arguments: Value) -> Value {
     let result = served.call(tool, &arguments).await;
     assert_ne!(result["isError"], true, "{tool} {arguments}: {result}");
@@ -161,7 +169,7 @@ async fn hold(served: &Served, first_id: &Value) {
     assert_eq!(served.text("steps", &json!({})).await, "1");
 }
 
-/// On SQLite a change also tells the id of what it added.
+/// On SQLite, MySQL and MariaDB a change also tells the id of what it added.
 fn with_id(lines: &Value) -> Value {
     let mut expected = json!({ "affected": 1 });
     if lines["last_insert_id"].is_i64() {
@@ -271,4 +279,61 @@ async fn postgresql_keeps_all_or_nothing() {
     let state = "SELECT string_agg(article || ':' || amount, ' ' ORDER BY article) FROM stock";
     assert_eq!(host.admin("transactions", state), "1:8 2:3 3:6 77:3");
     assert_eq!(host.admin("transactions", "SELECT count(*) FROM orders"), "2");
+}
+
+#[tokio::test]
+async fn mariadb_keeps_all_or_nothing() {
+    let Some(host) = mariadb() else { return };
+    let served = on_mariadb(host, "transactions").await;
+    hold(&served, &json!("9007199254740994")).await;
+    let counted = result(&served, "count", json!({})).await;
+    assert_eq!((&counted["changed"]["affected"], &counted["amount"]), (&json!(4), &json!({ "result": 4 })));
+    assert_eq!(host.admin("transactions", "SELECT COUNT(*) FROM orders"), "2");
+}
+
+#[tokio::test]
+async fn values_taken_on_mariadb_are_exact() {
+    let Some(host) = mariadb() else { return };
+    host.database(
+        "taken",
+        "CREATE TABLE a (id bigint AUTO_INCREMENT PRIMARY KEY, u bigint unsigned, n decimal(60,30), f float, d double, \
+         t timestamp(6) NULL, m datetime(6), z date, s time(6), b varbinary(9), i bit(60), e enum('x','y'), \
+         l set('p','q'), j json, x text, o int); CREATE TABLE b LIKE a; SET sql_mode='';
+         INSERT INTO a VALUES (9007199254740993, 18446744073709551615, '1.100000000000000000000000000001', 0.1, 0.1, \
+         '2026-01-02 03:04:05.123456', '2026-01-02 03:04:05.000001', '0000-00-00', '-838:59:58.5', x'00ff', \
+         b'111111111111111111111111111111111111111111111111111111111111', 'y', 'p,q', '{\"b\":1.0,  \"a\":2}', 'it''s', NULL)",
+    );
+    let columns = ["id", "u", "n", "f", "d", "t", "m", "z", "s", "b", "i", "e", "l", "j", "x", "o"];
+    let values: Vec<String> = columns.iter().map(|column| format!(":a.{column}")).collect();
+    let tools = format!(
+        "\n  copy:\n    description: Copies.\n    sql:\n      mode: write\n      transaction:\n        \
+         - {{ query: SELECT * FROM a, as: a }}\n        - {{ query: \"INSERT INTO b VALUES ({})\", as: b }}\n        \
+         - {{ query: \"SELECT COUNT(*) FROM b WHERE id = :b.last_insert_id\", as: c, returns: value }}\n",
+        values.join(", ")
+    );
+    let text =
+        format!("bridge: shop\nsources:\n  db: {{ sql: {{ url: \"${{DB}}\", read_only: false }} }}\ntools:{tools}");
+    let served = serve(&[("shop.yaml", &text)], &[("DB", &host.url("app", "taken"))]).await;
+    // Strict as sessions are, a date of zeros is taken all the same: it is what the table holds.
+    let copied = result(&served, "copy", json!({})).await;
+    assert_eq!(copied["b"]["affected"], 1, "{copied}");
+    let same: Vec<String> = columns.iter().map(|column| format!("a.{column} <=> b.{column}")).collect();
+    let asked = format!("SELECT CONCAT_WS(',', {}) FROM a, b", same.join(", "));
+    assert_eq!(host.admin("taken", &asked), vec!["1"; columns.len()].join(","));
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_taken_back_on_mariadb_leaves_nothing() {
+    let Some(host) = mariadb() else { return };
+    host.database("takenback", "CREATE TABLE t (id int)");
+    let text = "bridge: shop\nsources:\n  db: { sql: { url: \"${DB}\", read_only: false, pool: { max: 1 } } }\ntools:\n  \
+        doze: { description: Sleeps., timeout: 400ms, sql: { mode: write, transaction: [ { query: INSERT INTO t VALUES (1) }, \
+        { query: \"INSERT INTO t SELECT SLEEP(60)\" } ] } }\n  \
+        count: { description: Counts., sql: { query: SELECT count(*) FROM t, returns: value } }\n";
+    let served = serve(&[("shop.yaml", text)], &[("DB", &host.url("app", "takenback"))]).await;
+    let error = served.error("doze", &json!({})).await;
+    assert!(error.contains("took longer than 400 ms"), "{error}");
+    let active = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'INSERT INTO t %'";
+    until("its end", || host.admin("mysql", active) == "0").await;
+    assert_eq!(served.text("count", &json!({})).await, r#"{"result":0}"#);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     generated::fresh,
-    support::{Served, postgres, serve},
+    support::{Served, mariadb, postgres, serve},
 };
 
 /// A type, a value as SQL, the JSON that it becomes, and a word for readers.
@@ -38,6 +38,7 @@ const INTEGER: Back = Back::As("type: integer");
 const INT64: Back = Back::As("type: integer, format: int64");
 const DECIMAL: Back = Back::As("type: number, format: decimal");
 const NUMBER: Back = Back::As("type: number");
+const INSTANT: Back = Back::As("type: string, format: date-time");
 const BOOLEAN: Back = Back::As("type: boolean");
 const OBJECT: Back = Back::As("type: object, additionalProperties: true");
 const TEXTS: Back = Back::As("type: array, items: { type: string }");
@@ -139,6 +140,60 @@ const SQLITE: &[Row] = &[
     row("TEXT", "NULL", "null", Back::No, "NULL is `null`, and its key stays"),
 ];
 
+#[rustfmt::skip]
+const MARIADB: &[Row] = &[
+    row("TINYINT", "-128", "-128", INTEGER, "a number"),
+    row("TINYINT(1)", "2", "2", INTEGER, "a number, for a flag may hold more than two values"),
+    row("BOOLEAN", "TRUE", "1", INTEGER, "the same type under another name"),
+    row("SMALLINT UNSIGNED", "65535", "65535", INTEGER, "a number"),
+    row("MEDIUMINT", "-8388608", "-8388608", INTEGER, "a number"),
+    row("INT UNSIGNED", "4294967295", "4294967295", INTEGER, "a number"),
+    row("BIGINT", "9007199254740991", "9007199254740991", INT64, "a number, as long as every reader has it exactly"),
+    row("BIGINT", "9007199254740992", "\"9007199254740992\"", INT64, "text beyond 2^53"),
+    row("BIGINT", "-9223372036854775808", "\"-9223372036854775808\"", INT64, "to the last"),
+    row("BIGINT UNSIGNED", "18446744073709551615", "\"18446744073709551615\"", DECIMAL, "to the last"),
+    row("DECIMAL(25,5)", "12345678901234567890.123", "\"12345678901234567890.12300\"", DECIMAL, "text: exact, and zeros at the end kept"),
+    row("DECIMAL(65,30)", "-99999999999999999999999999999999999.999999999999999999999999999999", "\"-99999999999999999999999999999999999.999999999999999999999999999999\"", DECIMAL, "compared as a decimal, not as a float"),
+    row("FLOAT", "1.5", "1.5", NUMBER, "a number"),
+    row("FLOAT", "0.1", "0.1", Back::No, "in as few digits as it takes"),
+    row("DOUBLE", "0.1", "0.1", NUMBER, "a number"),
+    row("DOUBLE", "1e300", "1e+300", NUMBER, ""),
+    row("BIT(1)", "b'1'", "1", INTEGER, "a number"),
+    row("BIT(8)", "b'10100000'", "160", INTEGER, "a number"),
+    row("BIT(64)", "0xFFFFFFFFFFFFFFFF", "\"18446744073709551615\"", Back::No, "text beyond 2^53"),
+    row("YEAR", "2026", "2026", INTEGER, "a number"),
+    row("YEAR", "0", "0", INTEGER, "the year of zeros"),
+    row("CHAR(5)", "'ab'", "\"ab\"", TEXT, "without the spaces at its end, as the server gives it"),
+    row("VARCHAR(20)", "'it''s \"ü\" \\'", "\"it's \\\"ü\\\" \\\\\"", TEXT, ""),
+    row("VARCHAR(20)", "'true'", "\"true\"", TEXT, "nothing is guessed from the content"),
+    row("VARCHAR(9) COLLATE utf8mb4_bin", "'Ü😀'", "\"Ü😀\"", TEXT, "text, although it is compared by bytes"),
+    row("VARCHAR(9) CHARACTER SET latin1", "'ÄÖ'", "\"ÄÖ\"", TEXT, "every charset comes as UTF-8"),
+    row("VARCHAR(9) CHARACTER SET utf16", "'ÄÖ'", "\"ÄÖ\"", TEXT, ""),
+    row("LONGTEXT", "'[1, 2]'", "\"[1, 2]\"", TEXT, "text, unless the column is declared as `JSON`"),
+    row("JSON", "'{\"b\": 1.10, \"a\": 12345678901234567890}'", "{\"b\":1.10,\"a\":12345678901234567890}", Back::No, "digits and order as they are written; of MariaDB in columns of tables, not of views"),
+    row("JSON", "'{\"a\":[1,null]}'", "{\"a\":[1,null]}", OBJECT, "objects and lists go in as they came"),
+    row("BINARY(3)", "x'00ff10'", "\"AP8Q\"", TEXT, "base64; goes in with `FROM_BASE64(:v)`"),
+    row("VARBINARY(9)", "x'00ff10'", "\"AP8Q\"", TEXT, "the same"),
+    row("BLOB", "x'00ff10'", "\"AP8Q\"", TEXT, "the same"),
+    row("LONGBLOB", "''", "\"\"", TEXT, ""),
+    row("ENUM('sad','happy')", "'happy'", "\"happy\"", TEXT, "its name"),
+    row("SET('a','b','c')", "'c,a'", "[\"a\",\"c\"]", Back::No, "a list; goes in as text with commas"),
+    row("SET('a','b')", "''", "[]", Back::No, ""),
+    row("DATE", "'2026-01-02'", "\"2026-01-02\"", TEXT, ""),
+    row("DATE", "'0000-00-00'", "\"0000-00-00\"", TEXT, "as it is: no date is made up"),
+    row("DATE", "'2026-00-00'", "\"2026-00-00\"", TEXT, ""),
+    row("TIME", "'838:59:59'", "\"838:59:59\"", TEXT, "more than a day"),
+    row("TIME(6)", "'-01:02:03.000004'", "\"-01:02:03.000004\"", TEXT, "and less than nothing"),
+    row("DATETIME(6)", "'2026-01-02 03:04:05.123456'", "\"2026-01-02T03:04:05.123456\"", TEXT, "no offset: it has none"),
+    row("DATETIME", "'0000-00-00 00:00:00'", "\"0000-00-00T00:00:00\"", TEXT, ""),
+    row("TIMESTAMP(6) NULL", "'2026-01-02 03:04:05.123456'", "\"2026-01-01T22:04:05.123456Z\"", INSTANT, "RFC 3339 in UTC; written here by a session five hours ahead"),
+    row("TIMESTAMP NULL", "'0000-00-00 00:00:00'", "\"0000-00-00T00:00:00\"", TEXT, "no point in time, so no offset"),
+    row("POINT", "ST_GeomFromText('POINT(1 2)')", "\"AAAAAAEBAAAAAAAAAAAA8D8AAAAAAAAAQA==\"", Back::No, "base64 of the server's own form; `ST_AsText` and `ST_AsGeoJSON` are for reading"),
+    row("UUID", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\"", TEXT, "MariaDB"),
+    row("INET6", "'2001:db8::1'", "\"2001:db8::1\"", TEXT, "MariaDB"),
+    row("INT", "NULL", "null", Back::No, "NULL is `null`, and its key stays"),
+];
+
 /// The tools that take a value out and, where that is tried, in again.
 fn tools(rows: &[Row], engine: Engine) -> String {
     let mut tools = String::new();
@@ -150,6 +205,11 @@ fn tools(rows: &[Row], engine: Engine) -> String {
                     "SELECT CAST(:v AS {kind}) AS v, CAST(:v AS {kind}) IS NOT DISTINCT FROM CAST({sql} AS {kind}) AS same"
                 ),
             ),
+            Engine::Mariadb => {
+                let is_bytes = kind.contains("BLOB") || kind.contains("BINARY");
+                let value = if is_bytes { "FROM_BASE64(:v)" } else { ":v" };
+                (format!("SELECT v FROM t_{at}"), format!("SELECT v, v <=> {value} AS same FROM t_{at}"))
+            }
             Engine::Sqlite => (format!("SELECT v FROM t_{at}"), format!("SELECT v, v IS :v AS same FROM t_{at}")),
         };
         let quoted = |text: &str| serde_json::to_string(text).expect("text");
@@ -169,6 +229,7 @@ fn tools(rows: &[Row], engine: Engine) -> String {
 
 #[derive(Clone, Copy)]
 enum Engine {
+    Mariadb,
     Postgres,
     Sqlite,
 }
@@ -211,6 +272,21 @@ async fn values_of_postgresql() {
 }
 
 #[tokio::test]
+async fn values_of_mariadb() {
+    let Some(host) = mariadb() else { return };
+    let tables = MARIADB.iter().enumerate().map(|(at, Row { kind, sql, .. })| {
+        format!("CREATE TABLE t_{at} (v {kind}); INSERT INTO t_{at} VALUES ({sql});\n")
+    });
+    host.database("types", &tables.collect::<String>());
+    let tools = tools(MARIADB, Engine::Mariadb);
+    let text = format!(
+        "bridge: types\nsources:\n  db: {{ sql: {{ url: \"${{DB}}\", pool: {{ max: 2 }} }} }}\ntools:\n{tools}"
+    );
+    let served = serve(&[("types.yaml", &text)], &[("DB", &host.url("app", "types"))]).await;
+    hold(MARIADB, &served).await;
+}
+
+#[tokio::test]
 async fn values_of_sqlite() {
     let tables = SQLITE.iter().enumerate().map(|(at, Row { kind, sql, .. })| {
         format!("CREATE TABLE t_{at} (v {kind}); INSERT INTO t_{at} VALUES ({sql});\n")
@@ -241,6 +317,12 @@ fn the_page_is_fresh() {
             "PostgreSQL",
             "Values travel as text between the server and the bridge, so types of extensions are what the server prints.",
             POSTGRES,
+        ),
+        (
+            "MySQL and MariaDB",
+            "Proved on MariaDB. Columns of bytes are told from texts by their charset; times of a `TIMESTAMP` are those of \
+             UTC, whatever the server's zone is. An argument with `format: date-time` and an offset is brought to UTC.",
+            MARIADB,
         ),
         ("SQLite", "A type belongs to a value. Declared types count only where the table says so.", SQLITE),
     ] {

@@ -255,8 +255,9 @@ pub struct SqlSpec {
     /// How many rows a tool of this source returns at most, unless it says otherwise. Default: 200.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_rows: Option<u32>,
-    /// PostgreSQL only: settings of the transaction of each call, by name, such as `app.user_id`: a text, or
-    /// `{{caller.subject}}` and the like. What row-level security goes by.
+    /// Database servers only: settings of the transaction of each call, by name, such as `app.user_id`: a text, or
+    /// `{{caller.subject}}` and the like. What row-level security goes by; with MySQL and MariaDB, variables that
+    /// views go by.
     #[serde(default)]
     pub session: IndexMap<String, String>,
     /// `SQLite` only: a script that fills the database when its file does not exist.
@@ -266,7 +267,7 @@ pub struct SqlSpec {
     /// PostgreSQL only: `unnamed` behind a pooler that puts each transaction on another connection, such as
     /// `PgBouncer`. Default: `named`.
     pub prepared: Option<Prepared>,
-    /// PostgreSQL and MySQL only: run tools that read although the user could reach beyond its tables, into files and
+    /// Database servers only: run tools that read although the user could reach beyond its tables, into files and
     /// programs of the server. Default: false.
     pub allow_superuser: Option<bool>,
 }
@@ -288,7 +289,8 @@ pub enum Prepared {
 pub struct DatabaseTls {
     /// How much is asked for. Default: `prefer`, and `verify` where `ca` is given.
     pub mode: Option<TlsMode>,
-    /// A file with the authorities that are trusted, in the place of the system's.
+    /// A file with the authorities that are trusted: with PostgreSQL in the place of the system's, with MySQL and
+    /// MariaDB beside the public ones that are built in.
     pub ca: Option<String>,
     /// A file with our own certificate.
     pub client_cert: Option<String>,

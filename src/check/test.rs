@@ -79,7 +79,7 @@ impl About {
 pub fn makes_itself(engine: &Engine) -> bool {
     match engine {
         Engine::Sqlite { path, init } => init.is_some() || path.as_os_str() == ":memory:",
-        Engine::Postgres(_) => false,
+        Engine::Postgres(_) | Engine::Mysql(_) => false,
     }
 }
 

@@ -186,6 +186,8 @@ pub enum Engine {
     },
     /// `PostgreSQL`, behind a connection.
     Postgres(Box<Remote>),
+    /// `MySQL` or `MariaDB`, behind a connection.
+    Mysql(Box<Remote>),
 }
 
 impl Engine {
@@ -195,6 +197,7 @@ impl Engine {
         match self {
             Self::Sqlite { .. } => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
+            Self::Mysql(_) => Dialect::Mysql,
         }
     }
 }
@@ -205,7 +208,7 @@ impl Engine {
     pub fn session(&self) -> &[Setting] {
         match self {
             Self::Sqlite { .. } => &[],
-            Self::Postgres(remote) => &remote.session,
+            Self::Postgres(remote) | Self::Mysql(remote) => &remote.session,
         }
     }
 }
@@ -245,7 +248,8 @@ pub enum Place {
 pub struct Tls {
     /// How much is asked for.
     pub mode: TlsMode,
-    /// The authorities that are trusted, in the place of the system's.
+    /// The authorities that are trusted: in the place of the system's with `PostgreSQL`, beside those that are
+    /// built in with `MySQL`.
     pub ca: Option<PathBuf>,
     /// Our own certificate and its key.
     pub identity: Option<(PathBuf, PathBuf)>,

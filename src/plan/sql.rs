@@ -180,6 +180,8 @@ pub enum ParamType {
     Number,
     /// True or false.
     Boolean,
+    /// A text that is a date with a time (`format: date-time`).
+    DateTime,
     /// A list of texts.
     Texts,
     /// A list of whole numbers.
@@ -188,6 +190,8 @@ pub enum ParamType {
     Numbers,
     /// A list of true and false.
     Booleans,
+    /// A list of dates with a time.
+    DateTimes,
 }
 
 impl ParamType {
@@ -199,6 +203,7 @@ impl ParamType {
             Self::Integer | Self::Integers => Self::Integers,
             Self::Number | Self::Numbers => Self::Numbers,
             Self::Boolean | Self::Booleans => Self::Booleans,
+            Self::DateTime | Self::DateTimes => Self::DateTimes,
         }
     }
 
@@ -210,6 +215,7 @@ impl ParamType {
             Self::Integer | Self::Integers => Self::Integer,
             Self::Number | Self::Numbers => Self::Number,
             Self::Boolean | Self::Booleans => Self::Boolean,
+            Self::DateTime | Self::DateTimes => Self::DateTime,
         }
     }
 }

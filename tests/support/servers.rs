@@ -47,6 +47,12 @@ pub(crate) fn postgres() -> Option<&'static Server> {
     SERVER.get_or_init(|| found("PostgreSQL", postgres_folder(), start_postgres)).as_ref()
 }
 
+/// The shared MariaDB server; `None`, with a line that says so, where it is not installed.
+pub(crate) fn mariadb() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| found("MariaDB", program("mariadbd"), start_mariadb)).as_ref()
+}
+
 fn found(name: &str, programs: Option<PathBuf>, start: impl FnOnce(&Path) -> Server) -> Option<Server> {
     let Some(programs) = programs else {
         #[expect(clippy::disallowed_methods, reason = "whether servers are required is said to the tests this way")]
@@ -125,7 +131,7 @@ fn start_postgres(programs: &Path) -> Server {
     let initdb = as_user("postgres", &programs.join("initdb"));
     let fixed = ["-U", "admin", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"];
     run(&initdb, &[&fixed[..], &["--pwfile", &paths.1, "-D", &paths.0]].concat());
-    certificate(&folder, &data);
+    certificate("postgres", &folder, &data);
     let port = free_port();
     let mut server = as_user("postgres", &programs.join("postgres"));
     let sockets = format!("unix_socket_directories={}", folder.display());
@@ -148,8 +154,50 @@ fn start_postgres(programs: &Path) -> Server {
     server
 }
 
+fn start_mariadb(server: &Path) -> Server {
+    let folder = folder("mysql");
+    let install = program("mariadb-install-db").expect("a program that makes the first tables");
+    let data = format!("--datadir={}", folder.join("data").display());
+    run(&as_user("mysql", &install), &["--no-defaults", &data, "--auth-root-authentication-method=normal"]);
+    certificate("mysql", &folder, &folder);
+    let port = free_port();
+    let mut server = as_user("mysql", server);
+    let file = |name: &str| folder.join(name).display().to_string();
+    for setting in [
+        "--no-defaults",
+        &data,
+        &format!("--port={port}"),
+        "--bind-address=127.0.0.1",
+        &format!("--socket={}", file("socket")),
+        &format!("--pid-file={}", file("pid")),
+        &format!("--ssl-cert={}", file("server.crt")),
+        &format!("--ssl-key={}", file("server.key")),
+        "--skip-log-bin",
+        "--skip-name-resolve",
+        "--innodb-buffer-pool-size=32M",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--max-connections=100",
+        // Not what the bridge wants, so that it is seen to set what it wants.
+        "--character-set-server=latin1",
+        "--default-time-zone=+05:00",
+        "--sql-mode=ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES",
+        "--local-infile=1",
+    ] {
+        server.push(setting.to_owned());
+    }
+    let client = program("mariadb").expect("the client");
+    let server = Server { port, client, _watcher: watch(&folder, "TERM", &server), folder };
+    server.await_start("SELECT 1");
+    let escaped = PASSWORD.replace('\'', "''");
+    // Who comes through the socket would be taken for nobody.
+    server.admin("mysql", "DELETE FROM global_priv WHERE User = ''; FLUSH PRIVILEGES");
+    server.admin("mysql", &format!("CREATE USER app IDENTIFIED BY '{escaped}'"));
+    server.admin("mysql", &format!("GRANT ALL ON *.* TO admin IDENTIFIED BY '{escaped}' WITH GRANT OPTION"));
+    server
+}
+
 /// A certificate for `localhost` that no system trusts, for the server to show.
-fn certificate(folder: &Path, data: &Path) {
+fn certificate(user: &str, folder: &Path, data: &Path) {
     let (key, certificate) = (data.join("server.key"), data.join("server.crt"));
     let paths = (key.display().to_string(), certificate.display().to_string());
     let fixed = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
@@ -163,7 +211,7 @@ fn certificate(folder: &Path, data: &Path) {
         "-out",
         &paths.1,
     ];
-    run(&as_user("postgres", Path::new("openssl")), &[&fixed[..], &names].concat());
+    run(&as_user(user, Path::new("openssl")), &[&fixed[..], &names].concat());
     fs::copy(&certificate, folder.join("ca.pem")).expect("the certificate can be read");
 }
 

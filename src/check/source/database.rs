@@ -19,18 +19,29 @@ use crate::{
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 const POOL: Pool = Pool { max: 8, idle: Duration::from_mins(10), acquire_timeout: Duration::from_secs(3) };
 const SQLITE_URL: &str = "write `sqlite:` and the path of the file, relative to this one: `sqlite:shop.db`";
-const SERVER_URL: &str = "write `postgres://USER:${PASSWORD}@HOST:5432/DATABASE`";
+const POSTGRES_URL: &str = "write `postgres://USER:${PASSWORD}@HOST:5432/DATABASE`";
+const MYSQL_URL: &str = "write `mysql://USER:${PASSWORD}@HOST:3306/DATABASE`, or `mariadb:` likewise";
 
 /// The engines behind a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
     Postgres,
+    /// MariaDB, too.
+    Mysql,
 }
 
 impl Family {
     const fn port(self) -> u16 {
         match self {
             Self::Postgres => 5432,
+            Self::Mysql => 3306,
+        }
+    }
+
+    const fn url(self) -> &'static str {
+        match self {
+            Self::Postgres => POSTGRES_URL,
+            Self::Mysql => MYSQL_URL,
         }
     }
 }
@@ -72,15 +83,12 @@ fn engine(
     let family = match url.split(':').next().unwrap_or("") {
         "sqlite" => return sqlite(url, spec, (at, url_at), context),
         "postgres" | "postgresql" => Family::Postgres,
-        scheme @ ("mysql" | "mariadb") => {
-            context.fault(Code::NotYet, url_at, format!("`{scheme}:` databases are not supported yet"));
-            return None;
-        }
+        "mysql" | "mariadb" => Family::Mysql,
         _ => {
             let span = context.value(url_at);
             let fault = Diagnostic::error(Code::SqlUrl, span, "this is not the URL of a database");
             context.push(if url.is_empty() || url.contains(':') || !context.inserted(url_at).is_empty() {
-                fault.help(format!("{SQLITE_URL}; for a server, {SERVER_URL}"))
+                fault.help(format!("{SQLITE_URL}; for a server, {POSTGRES_URL} or `mysql://…`"))
             } else {
                 fault.replace(SQLITE_URL, context.part(url_at, 0..url.len()), format!("sqlite:{url}"))
             });
@@ -90,8 +98,14 @@ fn engine(
     if spec.is_some_and(|spec| spec.init.is_some()) {
         context.fault(Code::SqlUrl, &at.at("init"), "`init` fills a new SQLite file: a server has its data");
     }
+    if family == Family::Mysql && spec.is_some_and(|spec| spec.prepared.is_some()) {
+        context.fault(Code::SqlSession, &at.at("prepared"), "`prepared` is for PostgreSQL only");
+    }
     let remote = Box::new(remote(url, family, spec, (at, url_at), context)?);
-    Some(Engine::Postgres(remote))
+    Some(match family {
+        Family::Postgres => Engine::Postgres(remote),
+        Family::Mysql => Engine::Mysql(remote),
+    })
 }
 
 fn sqlite(
@@ -147,7 +161,7 @@ fn remote(
 ) -> Option<Remote> {
     let fault = |context: &mut Context<'_>, message: String| {
         let span = context.value(url_at);
-        context.push(Diagnostic::error(Code::SqlUrl, span, message).help(SERVER_URL));
+        context.push(Diagnostic::error(Code::SqlUrl, span, message).help(family.url()));
     };
     let Ok(url) = Url::parse(text) else {
         fault(context, "this is not a URL: characters such as `@ : / # %` in a password are percent-encoded".into());
@@ -177,18 +191,14 @@ fn remote(
     }
     advise_on_password(&url, text, url_at, context);
     let password = url.password().map(|password| context.store(&Secret::new(decoded(password))));
-    let is_near = match &place {
-        Place::Tcp(host, _) => matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1"),
-        Place::Socket(_) => true,
-    };
-    let usual = if is_near { TlsMode::Off } else { TlsMode::Prefer };
+    let usual = usual(family, &place);
     let tls = tls(spec.and_then(|spec| spec.tls.as_ref()), (parameters.mode, parameters.ca, usual), at, context);
     if matches!(place, Place::Socket(_)) && matches!(tls.mode, TlsMode::Require | TlsMode::Verify) {
         context.fault(Code::SqlUrl, &at.at("tls"), "a socket in the file system has no TLS");
     }
-    let session = match (family, spec) {
-        (Family::Postgres, Some(spec)) => session::settings(&spec.session, &at.at("session"), context),
-        (Family::Postgres, None) => Vec::new(),
+    let session = match spec {
+        Some(spec) => session::settings(&spec.session, &at.at("session"), context),
+        None => Vec::new(),
     };
     Some(Remote {
         place,
@@ -208,11 +218,25 @@ fn remote(
     })
 }
 
+/// How a connection is protected where nobody says so.
+fn usual(family: Family, place: &Place) -> TlsMode {
+    let is_near = match place {
+        Place::Tcp(host, _) => matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1"),
+        Place::Socket(_) => true,
+    };
+    match family {
+        Family::Postgres if is_near => TlsMode::Off,
+        // A password for MySQL needs TLS also where the server is near.
+        Family::Postgres | Family::Mysql => TlsMode::Prefer,
+    }
+}
+
 fn place(url: &Url, parameters: &Parameters, family: Family) -> Option<Place> {
     let host = url.host_str().map(|host| decoded(host.trim_matches(['[', ']']))).filter(|host| !host.is_empty());
     let port = url.port().unwrap_or(family.port());
     match (&parameters.socket, host) {
-        (Some(path), _) => Some(Place::Socket(path.join(format!(".s.PGSQL.{port}")))),
+        (Some(folder), _) if family == Family::Postgres => Some(Place::Socket(folder.join(format!(".s.PGSQL.{port}")))),
+        (Some(path), _) => Some(Place::Socket(path.clone())),
         (None, Some(host)) => Some(Place::Tcp(host, port)),
         (None, None) => None,
     }
@@ -227,22 +251,32 @@ fn parameters(url: &Url, family: Family, context: &Context<'_>) -> Result<Parame
     let mut read = Parameters::default();
     for (name, value) in url.query_pairs() {
         match (name.as_ref(), family) {
-            ("sslmode", Family::Postgres) => {
+            ("sslmode", Family::Postgres) | ("ssl-mode", Family::Mysql) => {
                 let mode = match value.to_ascii_lowercase().as_str() {
                     "disable" | "disabled" => TlsMode::Off,
                     "allow" | "prefer" | "preferred" => TlsMode::Prefer,
                     "require" | "required" => TlsMode::Require,
                     "verify-ca" | "verify-full" | "verify_ca" | "verify_identity" => TlsMode::Verify,
-                    _ => return Err(format!("`{name}` has no such value: disable, prefer, require or verify-full")),
+                    _ if family == Family::Postgres => {
+                        return Err(format!("`{name}` has no such value: disable, prefer, require or verify-full"));
+                    }
+                    _ => {
+                        return Err(format!(
+                            "`{name}` has no such value: DISABLED, PREFERRED, REQUIRED or VERIFY_IDENTITY"
+                        ));
+                    }
                 };
                 read.mode = Some(mode);
             }
-            ("sslrootcert", Family::Postgres) => {
+            ("sslrootcert", Family::Postgres) | ("ssl-ca", Family::Mysql) => {
                 read.ca = Some(context.folder().join(value.as_ref()));
             }
-            ("host", Family::Postgres) => read.socket = Some(value.as_ref().into()),
+            ("host", Family::Postgres) | ("socket", Family::Mysql) => read.socket = Some(value.as_ref().into()),
             (name, Family::Postgres) => {
                 return Err(format!("`{name}` is no parameter here: `sslmode`, `sslrootcert` and `host` are"));
+            }
+            (name, Family::Mysql) => {
+                return Err(format!("`{name}` is no parameter here: `ssl-mode`, `ssl-ca` and `socket` are"));
             }
         }
     }

@@ -53,6 +53,8 @@ pub struct Compiled {
     pub unguarded: BTreeSet<String>,
     /// `:name` of a declared param inside quotes, where it is plain text: most likely a mistake.
     pub quoted: Vec<(String, Range<usize>)>,
+    /// The word it begins with, in upper case.
+    pub verb: Option<String>,
     /// Whether it has rows; `None` when only the database knows, as of a procedure.
     pub has_rows: Option<bool>,
     /// The statements of the same transaction that it takes values of.
@@ -79,6 +81,7 @@ pub fn compile(text: &str, params: &Params, dialect: Dialect, access: Access) ->
         return Err(reader.faults);
     }
     Ok(Compiled {
+        verb: reader.leading.as_ref().and_then(|leading| leading.keyword.clone()),
         has_rows: keyword::has_rows(&reader.words, reader.leading.as_ref()),
         insert_only: access == Access::Write && keyword::is_insert_only(&reader.words),
         limited: keyword::is_limited(&reader.words),

@@ -160,6 +160,7 @@ fn types(params: &Params) -> BTreeMap<String, ParamType> {
         let kind = |schema: &Value| match (schema.get("type"), schema.get("format").and_then(Value::as_str)) {
             (_, Some("int64")) => Some(ParamType::Integer),
             (_, Some("decimal")) => Some(ParamType::Number),
+            (_, Some("date-time")) => Some(ParamType::DateTime),
             (Some(kind), _) => match kind.as_str().or_else(|| kind.get(0)?.as_str())? {
                 "integer" => Some(ParamType::Integer),
                 "number" => Some(ParamType::Number),

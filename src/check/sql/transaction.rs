@@ -27,6 +27,9 @@ use crate::{
 /// A transaction of more statements than this is a program and not a tool.
 const STATEMENTS_MAX: usize = 20;
 
+/// What MySQL and MariaDB can undo. Anything else they keep at once, with all that was done before it.
+const UNDONE: [&str; 8] = ["CALL", "DELETE", "INSERT", "REPLACE", "SELECT", "UPDATE", "VALUES", "WITH"];
+
 /// Builds a transaction. `None` after a fault that leaves nothing to build on.
 pub(in crate::check) fn build(
     operation: &SqlOperation,
@@ -137,6 +140,9 @@ impl Builder<'_> {
         let returns = returns(here.returns, Some(Access::Write), compiled.as_ref(), &at.at("returns"), context);
         if let Some(compiled) = &compiled {
             advise_on_text(compiled, self.params, at, context);
+            if self.dialect == Dialect::Mysql {
+                can_be_undone(compiled, at, context);
+            }
         }
         let part = self.source.zip(compiled.as_ref()).map(|(source, compiled)| Part {
             name: here.name.as_deref().map(Arc::from),
@@ -192,6 +198,13 @@ fn result_is_named(here: &Statement, at: &Pointer, context: &mut Context<'_>) {
             context.push(fault.help("name its result with `as`: the answer holds the results that have names"));
         }
     }
+}
+
+fn can_be_undone(compiled: &Compiled, at: &Pointer, context: &mut Context<'_>) {
+    let Some(verb) = compiled.verb.as_deref().filter(|verb| !UNDONE.contains(verb)) else { return };
+    let message = format!("{verb} ends the transaction: MySQL and MariaDB keep it, and all before it, at once");
+    let fault = Diagnostic::error(Code::TransactionKey, context.value(&at.at("query")), message);
+    context.push(fault.help("make it a tool of its own"));
 }
 
 fn gives(compiled: &Compiled) -> Gives {

@@ -50,7 +50,7 @@ pub(super) fn scripts(plan: &Plan) -> Vec<PathBuf> {
     let scripts = plan.sources.iter().filter_map(|source| match &source.kind {
         SourceKind::Sql(sql) => match &sql.engine {
             Engine::Sqlite { init, .. } => init.clone(),
-            Engine::Postgres(_) => None,
+            Engine::Postgres(_) | Engine::Mysql(_) => None,
         },
         SourceKind::Rest(_) => None,
     });

@@ -3,6 +3,7 @@
 
 mod asking;
 mod bind;
+mod mysql;
 mod played;
 mod pool;
 mod postgres;
@@ -19,7 +20,7 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use self::{asking::Asking, played::Played, postgres::Postgres, sqlite::Sqlite};
+use self::{asking::Asking, mysql::Mysql, played::Played, postgres::Postgres, sqlite::Sqlite};
 use super::{
     error::UpstreamError,
     tape::{Asked, Tape},
@@ -48,6 +49,7 @@ pub struct SqlUpstream {
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Box<Postgres>),
+    Mysql(Box<Mysql>),
     /// None: the stubs of a test.
     Played(Played),
 }
@@ -130,6 +132,7 @@ impl SqlUpstream {
         let engine = match &source.engine {
             plan::Engine::Sqlite { path, init } => Engine::Sqlite(Sqlite::new(name, source, (path, init.as_deref()))),
             plan::Engine::Postgres(remote) => Engine::Postgres(Box::new(Postgres::new(name, source, remote, vault))),
+            plan::Engine::Mysql(remote) => Engine::Mysql(Box::new(Mysql::new(name, source, remote, vault))),
         };
         Self { engine, tape: None }
     }
@@ -176,6 +179,7 @@ impl SqlUpstream {
             Engine::Sqlite(sqlite) => sqlite.run(request).await,
             // On the heap, so that calls of other engines do not carry its state along.
             Engine::Postgres(postgres) => Box::pin(postgres.run(request)).await,
+            Engine::Mysql(mysql) => Box::pin(mysql.run(request)).await,
             Engine::Played(played) => played.run(&request),
         }
     }
@@ -195,6 +199,7 @@ impl SqlUpstream {
         let answers = match &self.engine {
             Engine::Sqlite(sqlite) => Box::pin(sqlite.transact(request)).await,
             Engine::Postgres(postgres) => Box::pin(postgres.transact(request)).await,
+            Engine::Mysql(mysql) => Box::pin(mysql.transact(request)).await,
             // It takes down by itself what is asked, statement by statement.
             Engine::Played(played) => return played.transact(&request),
         };
@@ -213,6 +218,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.describe(&form.sql).await,
             Engine::Postgres(postgres) => postgres.describe(statement, form).await,
+            Engine::Mysql(mysql) => mysql.describe(form).await,
             Engine::Played(_) => Err(Played::absent()),
         }
     }
@@ -226,6 +232,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.prepare(&form.sql).await,
             Engine::Postgres(postgres) => postgres.inspect(statement, form).await,
+            Engine::Mysql(mysql) => mysql.inspect(statement, form).await,
             Engine::Played(_) => Err(Played::absent()),
         }
     }
@@ -239,6 +246,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.ready().await,
             Engine::Postgres(postgres) => postgres.ready().await,
+            Engine::Mysql(mysql) => mysql.ready().await,
             Engine::Played(_) => Ok(()),
         }
     }
@@ -248,6 +256,7 @@ impl SqlUpstream {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
             Engine::Postgres(postgres) => postgres.close().await,
+            Engine::Mysql(mysql) => mysql.close().await,
             Engine::Played(_) => {}
         }
     }

@@ -2,7 +2,7 @@
 //! messages in a transaction that cannot write and is undone; values travel as text, so that the
 //! server decides what each type looks like. Reference: `sql.md` §9, `auth.md` §4.6.
 //!
-//! `sqlx` is meant for MySQL, which is not here yet, and not for this engine: it takes a round trip for each of BEGIN, the
+//! `sqlx` drives MySQL and MariaDB, and not this engine: it takes a round trip for each of BEGIN, the
 //! statement and ROLLBACK, asks for binary values only, of which every type needs a reader of its
 //! own, and keeps the key to itself with which the server is asked to cancel (crates.md §6).
 
@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout};
 use self::{
     connection::{Connection, Failure, Known, Purpose, Work},
     fault::Refusal,
-    reading::{Reading, Stops, wanted},
+    reading::{Reading, Stops},
     shape::Shapes,
     site::{Site, session_settings},
 };
@@ -38,8 +38,8 @@ use super::{
     bind::Given,
     pool::{Lease, Pool, Pooled as _},
     remote::{
-        COMMIT_TIMEOUT, Gate, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, too_wide, too_wide_but_kept, unavailable,
-        unexpected,
+        COMMIT_TIMEOUT, Gate, MAX_ATTEMPTS, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, too_wide,
+        too_wide_but_kept, unavailable, unexpected, unsure, wanted,
     },
     row::Written,
     transaction::Which,
@@ -60,9 +60,6 @@ const POWERS: &str = "SELECT bool_or(r.rolsuper OR pg_catalog.pg_has_role(curren
     bool_or(r.rolsuper OR r.rolbypassrls) \
     FROM pg_catalog.pg_roles r, pg_catalog.pg_roles g WHERE r.rolname = current_user AND g.rolname IN \
     ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')";
-
-/// How often a write is tried that collides with others.
-const MAX_ATTEMPTS: usize = 4;
 
 /// A PostgreSQL database and the connections to it.
 #[derive(Debug)]
@@ -222,14 +219,7 @@ impl Postgres {
 
     /// Keeps what was written. Where no answer comes, nobody knows whether it is kept, and that is said.
     async fn commit(&self, connection: &mut Connection) -> Result<(), Stop> {
-        let lost = |cause: &dyn std::fmt::Display| {
-            let public = format!(
-                "the connection to source `{}` was lost while the change was being kept: whether it was made is not \
-                 known. Look before you repeat it",
-                self.source
-            );
-            Stop::Kept(UpstreamError::new(FailureClass::Unreachable, public).caused_by(cause))
-        };
+        let lost = |cause: &dyn std::fmt::Display| Stop::Kept(unsure(&self.source).caused_by(cause));
         match timeout(COMMIT_TIMEOUT, connection.commit()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Failure::Mute(error) | Failure::Lost(error))) => Err(lost(&error)),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(super) use self::{
     gate::Gate,
-    rows::{Cells, Leads, Rows},
+    rows::{Cells, Leads, Rows, wanted},
 };
 use crate::{
     plan::sql::ExpectedRows,
@@ -31,6 +31,9 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// there: to give up would leave open whether it is.
 pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a write is tried that collides with others.
+pub(super) const MAX_ATTEMPTS: usize = 4;
+
 /// The sentence about a write where none is permitted.
 pub(super) const READ_ONLY: &str = "the source is read-only";
 
@@ -48,6 +51,11 @@ impl Patience {
         Self { deadline: now + allowed, allowed }
     }
 
+    /// When work is given up that the server has not stopped by itself.
+    pub(super) fn end(self) -> Instant {
+        self.deadline + GRACE
+    }
+
     pub(super) fn left(self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -57,7 +65,7 @@ impl Patience {
         self,
         work: impl Future<Output = Result<T, UpstreamError>>,
     ) -> Result<T, UpstreamError> {
-        match timeout_at(self.deadline + GRACE, work).await {
+        match timeout_at(self.end(), work).await {
             Ok(outcome) => outcome,
             Err(_) => Err(timed_out(self.allowed)),
         }
@@ -105,6 +113,15 @@ pub(super) fn unexpected(expected: ExpectedRows, affected: u64) -> UpstreamError
     let public = format!("nothing was changed: {} would have been affected, and {expected} may be", rows(affected));
     let class = if affected == 0 { FailureClass::Missing } else { FailureClass::Refused };
     UpstreamError::new(class, public)
+}
+
+/// A change that nobody knows of whether it is kept.
+pub(super) fn unsure(source: &str) -> UpstreamError {
+    let public = format!(
+        "the connection to source `{source}` was lost while the change was being kept: whether it was made is not \
+         known. Look before you repeat it"
+    );
+    UpstreamError::new(FailureClass::Unreachable, public)
 }
 
 /// `250 ms`, `1.5 s`, `15 s`.

@@ -138,11 +138,11 @@ fn quote(out: &mut String, text: &str, quote: &str) {
 /// The type a placeholder is declared with when the statement does not tell which it has.
 pub(super) fn declared(kind: Option<ParamType>) -> Oid {
     match kind {
-        None | Some(ParamType::Text) => shape::TEXT,
+        None | Some(ParamType::Text | ParamType::DateTime) => shape::TEXT,
         Some(ParamType::Integer) => shape::INT8,
         Some(ParamType::Number) => shape::NUMERIC,
         Some(ParamType::Boolean) => shape::BOOL,
-        Some(ParamType::Texts) => shape::TEXT_ARRAY,
+        Some(ParamType::Texts | ParamType::DateTimes) => shape::TEXT_ARRAY,
         Some(ParamType::Integers) => shape::INT8_ARRAY,
         Some(ParamType::Numbers) => shape::NUMERIC_ARRAY,
         Some(ParamType::Booleans) => shape::BOOL_ARRAY,

@@ -9,7 +9,7 @@ use postgres_protocol::message::backend::DataRowBody;
 use super::{
     super::{
         Cut, Limits,
-        remote::{Cells, Rows},
+        remote::{Cells, Rows, wanted},
     },
     connection::{Columns, Field},
     text,
@@ -163,15 +163,6 @@ impl<'a> Reading<'a> {
             return 0;
         }
         words.next_back().and_then(|count| count.parse().ok()).unwrap_or(0)
-    }
-}
-
-/// How many rows a call wants.
-pub(super) fn wanted(returns: Returns, limits: Limits) -> usize {
-    match returns {
-        Returns::Rows => limits.max_rows,
-        Returns::Row | Returns::Value => 1,
-        Returns::Affected => 0,
     }
 }
 

@@ -11,6 +11,16 @@ use super::super::{
         unique, write_json,
     },
 };
+use crate::plan::sql::Returns;
+
+/// How many rows a call wants.
+pub(in crate::upstream::sql) fn wanted(returns: Returns, limits: Limits) -> usize {
+    match returns {
+        Returns::Rows => limits.max_rows,
+        Returns::Row | Returns::Value => 1,
+        Returns::Affected => 0,
+    }
+}
 
 /// What stands before each value of a row: `{"id":`, `,"total":`.
 #[derive(Debug)]
