@@ -35,6 +35,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["sqlx"], &["upstream/sql/mysql", "state"]),
     (&["postgres_protocol"], &["upstream/sql/postgres"]),
     (&["reqwest"], &["upstream/rest"]),
+    (&["memchr"], &["upstream/rest"]),
     (&["jsonwebtoken"], &["access/oauth"]),
     (&["axum"], &["serve"]),
     (&["hyper"], &["serve", "upstream/rest"]),

@@ -36,6 +36,7 @@ mod resilience;
 mod resources;
 mod rest;
 mod rest_answers;
+mod rest_boundary;
 mod rest_requests;
 mod rest_safety;
 mod rest_shaping;

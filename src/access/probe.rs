@@ -88,7 +88,7 @@ impl Lent {
         let digest: [u8; 32] = Sha256::digest(credential).into();
         match (&self.probe, &self.declared.proof) {
             (Some(probe), Proof::Verify(verify)) => {
-                probe.known.or_find(digest, probe.ask(verify, header, (credential, digest))).await
+                probe.known.or_find(digest, Box::pin(probe.ask(verify, header, (credential, digest)))).await
             }
             (Some(_), Proof::None(_)) | (None, _) => Ok(Arc::new(principal(digest, About::default()))),
         }

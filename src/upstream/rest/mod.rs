@@ -6,6 +6,7 @@ mod body;
 mod breaker;
 mod challenge;
 mod compression;
+mod conceal;
 mod explain;
 mod fetch;
 mod lane;
@@ -38,6 +39,7 @@ use self::{
     auth::Signer,
     body::ReadFault,
     breaker::Breaker,
+    conceal::Veil,
     lane::{Fault, Lane, Reply, Stage},
     pace::Pace,
     request::{Frame, Outgoing},
@@ -59,6 +61,7 @@ pub struct RestUpstream {
     name: String,
     lane: Lane,
     frame: Frame,
+    veil: Veil,
     permits: Semaphore,
     max_response: usize,
     breaker: Breaker,
@@ -151,6 +154,7 @@ impl RestUpstream {
             name: name.to_owned(),
             lane,
             frame,
+            veil: Veil::over(source, vault),
             permits,
             max_response: source.max_response,
             breaker: Breaker::new(failures, pause),
@@ -226,6 +230,7 @@ impl RestUpstream {
         };
         let built = make()?;
         let from = request.care.paginate.is_some().then(|| built.url.clone());
+        let lent = built.headers.values().find(|value| value.is_sensitive()).cloned();
         let ticket = self.breaker.enter().map_err(|wait| self.left_alone(wait))?;
         let _permit = self.permit(call.deadline).await?;
         self.keep_pace(call).await?;
@@ -248,6 +253,9 @@ impl RestUpstream {
             }
             body::classify(&mut answer, &request.parse);
             answer.location = self.location(&answer.headers);
+            if answer.kind != ContentKind::Binary {
+                self.veil.draw(&mut answer.body, lent.as_ref());
+            }
             answer.origin = from.map(|url| Box::new(Origin { url, link }));
             Ok(answer)
         };

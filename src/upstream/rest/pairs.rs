@@ -61,6 +61,11 @@ pub(super) fn append_pair(out: &mut String, name: &str, value: &str) {
     out.extend(utf8_percent_encode(value, ENCODED));
 }
 
+/// A text as it stands in a pair.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
 /// Appends the `&` before a pair.
 pub(super) fn separate(out: &mut String) {
     if !out.is_empty() {
