@@ -43,6 +43,8 @@ tools:
   names: { description: People., rest: { get: /people }, output: { redact: ["$..ssn"], fields: { n: $.name, s: $.ssn } } }
   headers: { description: Headers., rest: { get: /people }, output: { template: "{{headers.x-total}} in all" } }
   cookies: { description: Headers., rest: { get: /people }, output: { template: "{{default headers.set-cookie \"none\"}}" } }
+  see_other: { description: Creates., rest: { post: /hop/1, success: [2xx, 303, 302] } }
+  moved: { description: Moved., rest: { get: /hop/1, errors: { 302: "It is somewhere else now ({{status}})." } } }
   write_shape: { description: Writes., rest: { post: /page-for-json }, output: { select: $.id } }
   write_schema: { description: Writes., rest: { post: /page-for-json }, output: { fields: { id: $.id } } }
   write_template: { description: Writes., rest: { post: /untyped }, output: { template: "{{body.gone.deep}}" } }
@@ -95,6 +97,8 @@ async fn what_is_structured_can_be_shaped() {
         ("graphql", r#"{"data":{"order":{"total":7}}}"#),
         ("headers", "375 in all"),
         ("cookies", "none"),
+        // Where what was made stands, as forms answer; the author says that it is no error.
+        ("see_other", "Done: the API answered with status 302 and no content. See /hop/0."),
     ] {
         assert_eq!(server.text(tool, &json!({})).await, expected, "{tool}");
     }
@@ -159,6 +163,7 @@ async fn errors_say_what_the_api_said_and_never_show_its_page() {
         ("lacks", "", "GET /people was answered with an error."),
         ("graphql_error", "", "POST /graphql-error was answered with an error: No such order."),
         ("words", "", "Field: is too long (422)"),
+        ("moved", "", "It is somewhere else now (302)."),
         ("lost_words", "", "GET /problem was answered with status 409: Out of stock: None of SKU-7 is left."),
     ] {
         let arguments = if name.is_empty() { json!({}) } else { json!({ "name": name }) };

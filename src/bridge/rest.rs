@@ -50,7 +50,8 @@ pub struct Operation {
     pub graphql: Option<Graphql>,
     /// How the answer is read. Default: `auto`, by its content type.
     pub parse: Option<Parsing>,
-    /// The statuses that are not errors: numbers and classes such as `2xx`. Default: `2xx`.
+    /// The statuses that are not errors: numbers and classes such as `2xx`. A redirect among them is not followed.
+    /// Default: `2xx`.
     pub success: Option<Vec<Value>>,
     /// An answer that is an error although its status is not.
     pub error_when: Option<ErrorWhen>,

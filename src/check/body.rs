@@ -101,6 +101,9 @@ fn part(name: &str, written: &WrittenPart, params: &Params, at: &Pointer, contex
         context.fault(Code::Part, &at.at("value"), "a mapping is no base64 text");
     }
     let max_bytes = long.max_bytes.map_or(MAX_PART, |size| size.0);
+    if max_bytes == 0 {
+        context.fault(Code::NotAccepted, &at.at("max_bytes"), "`max_bytes` must be more than 0");
+    }
     let content_type = long.content_type.clone();
     Some(Part { name: name.into(), value, filename, content_type, encoding, max_bytes })
 }

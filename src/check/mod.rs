@@ -16,6 +16,7 @@ mod credentials;
 mod data;
 mod edition;
 mod graphql;
+mod idle;
 mod inserted;
 mod listener;
 mod live;

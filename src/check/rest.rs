@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::{
     body, care,
     context::Context,
-    pages, parameters,
+    idle, pages, parameters,
     params::{Params, Presence},
     path, reading,
-    source::{Kind, Sources},
+    source::{Kind, Known, Sources},
     templates::{self, Stage},
 };
 use crate::{
@@ -53,8 +53,7 @@ pub(super) fn build(
     let mut used: Vec<String> = path.as_ref().map(path::used).unwrap_or_default();
     let fixed = source.map_or(&[][..], |it| &it.fixed_query);
     let query = parameters::query(&operation.query, fixed, params, &at.at("query"), context);
-    let fixed = source.map_or(&[][..], |it| &it.fixed_headers);
-    let headers = headers(operation, fixed, params, at, context);
+    let headers = headers(operation, source, params, at, context);
     let cookies = cookies(operation, params, at, context);
     used.extend(query.iter().flat_map(|param| names(&param.value)));
     used.extend(headers.iter().chain(&cookies).flat_map(|(_, value)| names(value)));
@@ -66,7 +65,7 @@ pub(super) fn build(
         used.extend(template.variables().iter().filter_map(|it| it.path.first().cloned()));
     }
     let success = success(operation, at, context);
-    let errors = errors(operation, params, at, context);
+    let errors = errors(operation, &success, params, at, context);
     used.extend(errors.iter().flat_map(|(_, text)| text.variables().iter().filter_map(|it| it.path.first().cloned())));
     if pages::is_exposed(operation) {
         used.push(pages::CURSOR.into());
@@ -75,6 +74,7 @@ pub(super) fn build(
     advise_on_unused(params, &used, &at.above(), context);
     let parse = reading::parse(operation.parse.as_ref(), &at.at("parse"), context);
     let error_when = reading::error_when(operation, at, context);
+    idle::content(method, operation, at, context);
     let (source, path) = (source?, path?);
     let care = care::build(operation, method, source, at, context);
     let source = source.id;
@@ -109,12 +109,12 @@ fn method_of(operation: &RestOperation) -> Option<(Method, &'static str, &str)> 
 
 fn headers(
     operation: &RestOperation,
-    fixed: &[String],
+    source: Option<&Known>,
     params: &Params,
     at: &Pointer,
     context: &mut Context<'_>,
 ) -> Vec<(String, Tree)> {
-    let mut all = Vec::new();
+    let mut all: Vec<(String, Tree)> = Vec::new();
     for (name, value) in &operation.headers {
         let at = at.at("headers").at(name);
         let fine = header_name(name, HeaderUse::Tool, &at, context);
@@ -123,14 +123,17 @@ fn headers(
         let (true, Some(tree)) = (fine, tree) else { continue };
         let lower = name.to_ascii_lowercase();
         let reason = match lower.as_str() {
+            name if all.iter().any(|(other, _)| other == name) => Some("stands here twice"),
+            name if source.is_some_and(|it| it.signed.as_deref() == Some(name)) => Some("is the source's credential"),
             _ if tree.is_constant() => None,
-            "content-type" | "content-encoding" => Some("says how the body is read"),
-            _ if fixed.contains(&lower) => Some("is fixed by the source"),
+            "content-type" | "content-encoding" => Some("says how the body is read: no argument can stand in it"),
+            name if source.is_some_and(|it| it.fixed_headers.iter().any(|fixed| fixed == name)) => {
+                Some("is fixed by the source: no argument can stand in it")
+            }
             _ => None,
         };
         if let Some(reason) = reason {
-            let message = format!("`{name}` {reason}: no argument can stand in it");
-            context.push(Diagnostic::error(Code::Header, context.value(&at), message));
+            context.push(Diagnostic::error(Code::Header, context.value(&at), format!("`{name}` {reason}")));
         }
         all.push((lower, tree));
     }
@@ -213,6 +216,7 @@ fn success(operation: &RestOperation, at: &Pointer, context: &mut Context<'_>) -
 
 fn errors(
     operation: &RestOperation,
+    success: &[StatusRange],
     params: &Params,
     at: &Pointer,
     context: &mut Context<'_>,
@@ -222,7 +226,10 @@ fn errors(
         let at = at.at("errors").at(key);
         let text = templates::text(source, Stage::Failure, params, &at, context);
         match (status(key), text) {
-            (Some(range), Some(text)) => all.push((range, text)),
+            (Some(range), Some(text)) => {
+                idle::words((operation, success), (key, range), &at, context);
+                all.push((range, text));
+            }
             (None, _) => {
                 let span = context.key(&at);
                 context.push(not_a_status(key, span));

@@ -66,6 +66,8 @@ pub(super) struct Known {
     pub(super) writable: bool,
     /// The SQL family of a database.
     pub(super) dialect: Option<Dialect>,
+    /// The header that carries the credential of a REST source, in lower case.
+    pub(super) signed: Option<String>,
     /// The caller's header that is passed on.
     pub(super) passthrough: Option<String>,
     /// Whether what is known of the caller reaches the source with every call.
@@ -240,6 +242,7 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
             max_rows: MAX_ROWS,
             writable: true,
             dialect: None,
+            signed: signed(&rest.auth).map(str::to_owned),
             passthrough: match &rest.auth {
                 Auth::Passthrough { from, .. } => Some(from.clone()),
                 _ => None,
@@ -256,10 +259,21 @@ fn describe(id: SourceId, kind: &SourceKind) -> Known {
             max_rows: sql.max_rows,
             writable: !sql.read_only,
             dialect: Some(sql.engine.dialect()),
+            signed: None,
             passthrough: None,
             knows_caller: false,
             retry: None,
         },
+    }
+}
+
+/// The header that a credential is sent in.
+fn signed(auth: &Auth) -> Option<&str> {
+    match auth {
+        Auth::HeaderKey { header, .. } => Some(header),
+        Auth::Passthrough { to, .. } => Some(to),
+        Auth::Bearer(_) | Auth::Basic { .. } | Auth::Tokens(_) => Some("authorization"),
+        Auth::None | Auth::QueryKey { .. } => None,
     }
 }
 
@@ -289,6 +303,10 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
             auth = rest_auth(given, &at.at("auth"), context)?;
         }
     }
+    if let Some(spec) = spec {
+        overshadowed(spec, &auth, at, context);
+        impossible(spec, at, context);
+    }
     let query = spec.map(|spec| spec.query.iter().map(|(name, value)| (name.clone(), value.clone())).collect());
     let network = spec.map(|spec| Box::new(credentials::network(spec, &base, at, context))).unwrap_or_default();
     Some(RestSource {
@@ -307,6 +325,41 @@ fn rest_source(source: &bridge::RestSource, at: &Pointer, context: &mut Context<
             Some(bridge::Redirects::None) | None => Redirects::Refused,
         },
     })
+}
+
+/// Refuses headers and parameters in whose place another one would be sent.
+fn overshadowed(spec: &bridge::RestSpec, auth: &Auth, at: &Pointer, context: &mut Context<'_>) {
+    let mut seen = BTreeSet::new();
+    for name in spec.headers.keys() {
+        let lower = name.to_ascii_lowercase();
+        let reason = match signed(auth) {
+            Some(signed) if signed == lower => "is the source's credential",
+            _ if !seen.insert(lower) => "stands here twice",
+            _ => continue,
+        };
+        let span = context.key(&at.at("headers").at(name));
+        context.push(Diagnostic::error(Code::Header, span, format!("`{name}` {reason}")));
+    }
+    if let Auth::QueryKey { name, .. } = auth
+        && spec.query.contains_key(name)
+    {
+        let span = context.key(&at.at("query").at(name));
+        let fault = Diagnostic::error(Code::QueryFixed, span, format!("`{name}` is the source's credential"));
+        context.push(fault.context(context.value(&at.at("auth").at("api_key").at("query")), "here"));
+    }
+}
+
+/// Refuses bounds that no call could keep.
+fn impossible(spec: &bridge::RestSpec, at: &Pointer, context: &mut Context<'_>) {
+    if spec.max_response.is_some_and(|size| size.0 == 0) {
+        context.fault(Code::NotAccepted, &at.at("max_response"), "`max_response` must be more than 0");
+    }
+    let whole = spec.timeout.map_or(TIMEOUT, |time| time.0);
+    if spec.connect_timeout.is_some_and(|connecting| connecting.0 > whole) {
+        let message =
+            format!("connecting may not take longer than the whole call, which has {} s", whole.as_secs_f64());
+        context.fault(Code::NotAccepted, &at.at("connect_timeout"), message);
+    }
 }
 
 /// Refuses a time that no call can keep within, or that outlasts the patience of every client.

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use super::{
     context::Context,
-    output, pages,
+    idle, output, pages,
     params::{Declared, Params, Presence, Role},
     rest,
     source::{Kind, Sources, TIMEOUT},
@@ -374,6 +374,8 @@ impl Builder<'_> {
                 context.push(fault.help("a step yields a value; the `output` of the tool says what is sent"));
             }
         }
+        let parse = written.rest.as_ref().and_then(|rest| rest.parse.as_ref());
+        idle::values(parse, Some(output), &at, context);
         let kept = WrittenOutput {
             select: output.select.clone(),
             zip: output.zip,

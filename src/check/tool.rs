@@ -3,7 +3,7 @@
 use super::{
     admission, care, complete, confirm,
     context::Context,
-    mirror, output, output_schema,
+    idle, mirror, output, output_schema,
     params::{self, Params},
     reading,
     reply::{self, Builder, Whose},
@@ -65,6 +65,8 @@ pub(super) fn build(name: &str, written: &Written, sources: &Sources, context: &
     }
     let mut operation = operation?;
     if let Operation::Rest(request) = &mut operation {
+        let parse = written.rest.as_ref().and_then(|rest| rest.parse.as_ref());
+        idle::values(parse, written.output.as_ref(), &at.at("output"), context);
         reading::settle(request, (written.output.as_ref(), output.content), &at, context);
     }
     let derived = derived(&operation);

@@ -166,6 +166,8 @@ codes! {
     Reading = "MB0514",
     /// An `error_when` that finds nothing out.
     ErrorWhen = "MB0515",
+    /// Words for a status that is no error.
+    NeverSaid = "MB0516",
 
     /// A request that cannot be tried again so.
     Retry = "MB0540",

@@ -24,11 +24,11 @@ impl RestUpstream {
         make: &(dyn Fn() -> Result<Outgoing, UpstreamError> + Sync),
         mut reply: Reply,
     ) -> Result<Reply, UpstreamError> {
-        if !redirects(&reply) {
-            return Ok(reply);
-        }
         // Only reading requests are sent on: a redirect may turn a change into another one.
         let follows = self.redirects == Redirects::SameOrigin && request.method.is_safe();
+        if !redirects(&reply) || is_answer(request, reply.status().as_u16(), follows) {
+            return Ok(reply);
+        }
         let first = make()?;
         let mut asked = first.url.clone();
         for hop in 0..=MAX_HOPS {
@@ -72,6 +72,12 @@ impl RestUpstream {
         let below = target.path().strip_prefix(base.path().trim_end_matches('/'))?;
         Some(below.to_owned()).filter(|path| path.starts_with('/'))
     }
+}
+
+/// Whether the author takes a redirect for a result, or has words for it.
+fn is_answer(request: &Request, status: u16, follows: bool) -> bool {
+    let is_fine = request.success.iter().any(|range| range.holds(status));
+    is_fine || (!follows && request.errors.iter().any(|(range, _)| range.holds(status)))
 }
 
 /// 304 answers a question whether something changed and leads nowhere.
