@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["check", "telemetry"],
     &["load", "upstream", "state"],
     &["engine"],
-    &["mcp", "import", "access"],
+    &["mcp", "import", "access", "authority"],
     &["serve"],
     &["cli"],
 ];
@@ -37,6 +37,8 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["reqwest"], &["upstream/rest"]),
     (&["memchr"], &["upstream/rest"]),
     (&["jsonwebtoken"], &["access/oauth"]),
+    (&["argon2"], &["authority/password.rs"]),
+    (&["askama"], &["authority/pages.rs"]),
     (&["axum"], &["serve"]),
     (&["hyper"], &["serve", "upstream/rest"]),
     (&["hyper_util"], &["serve", "upstream/rest"]),

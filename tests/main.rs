@@ -5,6 +5,8 @@
 mod access;
 mod asking;
 mod audit;
+mod authority;
+mod authority_pages;
 mod caching;
 mod capabilities;
 mod check_fixtures;

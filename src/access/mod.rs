@@ -2,6 +2,7 @@
 //! a credential is told by its form alone, and what one refuses no other is asked about.
 
 mod fixed;
+mod issued;
 mod limits;
 mod oauth;
 mod probe;
@@ -15,10 +16,11 @@ use crate::{
     engine::Principal,
     plan::{Plan, Stored},
     secret::Vault,
-    state::{State, Token},
+    state::{Kind, State, Token},
 };
 
 use fixed::FixedKeys;
+use issued::Issued;
 pub use limits::{Exhausted, Limits};
 use oauth::Oauth;
 use probe::Lent;
@@ -34,6 +36,7 @@ const AUTHORIZATION: &str = "authorization";
 pub struct Authenticator {
     fixed: Option<FixedKeys>,
     stored: Option<StoredKeys>,
+    issued: Option<Issued>,
     oauth: Option<Oauth>,
     lent: Option<Lent>,
     header: Option<String>,
@@ -43,6 +46,8 @@ pub struct Authenticator {
 /// The credentials of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Presented<'a> {
+    /// The path that is asked for: tokens can be for one of them.
+    pub path: &'a str,
     /// The one `Authorization` header.
     pub authorization: Option<&'a [u8]>,
     /// The one header that may carry the key besides.
@@ -56,8 +61,8 @@ pub struct Presented<'a> {
 pub enum Asked<'p> {
     /// The issuers of tokens.
     Issuers(&'p str),
-    /// The state, about a key.
-    State(&'p str),
+    /// The state, about a key or a token, at a path.
+    State(&'p str, &'p str),
     /// The upstream, about what stood in a header.
     Upstream(&'p str, &'p [u8]),
 }
@@ -101,7 +106,8 @@ impl Authenticator {
         let lent = server.passthrough.as_ref().map(|declared| Lent::new(declared, plan, vault));
         let lent = lent.transpose().map_err(io::Error::other)?;
         let header = keys.and_then(|keys| keys.header.clone());
-        Ok(Self { fixed, stored, oauth, lent, header, anonymous: Arc::new(Principal::anonymous()) })
+        let issued = Issued::new(server, state);
+        Ok(Self { fixed, stored, issued, oauth, lent, header, anonymous: Arc::new(Principal::anonymous()) })
     }
 
     /// The header that may carry a key besides `Authorization`, in lower case.
@@ -119,7 +125,7 @@ impl Authenticator {
     /// header goes first; a credential in `Authorization` beside it is the caller's, for the upstream.
     #[must_use]
     pub fn identify<'p>(&self, presented: Presented<'p>) -> Verdict<'p> {
-        let is_asked = self.fixed.is_some() || self.oauth.is_some();
+        let is_asked = self.fixed.is_some() || self.oauth.is_some() || self.issued.is_some();
         if !is_asked && self.lent.is_none() {
             return Verdict::Known(Arc::clone(&self.anonymous));
         }
@@ -141,7 +147,7 @@ impl Authenticator {
         let Some(given) = given else { return Verdict::Refused(Refused::Invalid) };
         if Token::is_ours(given.as_bytes()) || is_key {
             // By its form it is a key, and nobody else is asked about it.
-            return self.stored(given).unwrap_or(Verdict::Refused(Refused::Invalid));
+            return self.stored(given, presented.path).unwrap_or(Verdict::Refused(Refused::Invalid));
         }
         match &self.oauth {
             Some(oauth) if !theirs || oauth.takes(given) => Verdict::Ask(Asked::Issuers(given)),
@@ -160,19 +166,26 @@ impl Authenticator {
         }
     }
 
-    fn stored<'p>(&self, given: &'p str) -> Option<Verdict<'p>> {
-        let token = Token::parse(given)?;
-        Some(match self.stored.as_ref()?.find_at_once(&token, Utc::now().timestamp()) {
+    fn stored<'p>(&self, given: &'p str, path: &'p str) -> Option<Verdict<'p>> {
+        let (token, now) = (Token::parse(given)?, Utc::now().timestamp());
+        let found = match token.kind {
+            Kind::Key => self.stored.as_ref()?.find_at_once(&token, now),
+            Kind::Access => self.issued.as_ref()?.find_at_once(&token, path, now),
+            _ => return None,
+        };
+        Some(match found {
             Some(Ok(principal)) => Verdict::Known(principal),
             Some(Err(refused)) => Verdict::Refused(refused),
-            None => Verdict::Ask(Asked::State(given)),
+            None => Verdict::Ask(Asked::State(given, path)),
         })
     }
 
-    async fn in_state(&self, given: &str) -> Result<Arc<Principal>, Refused> {
-        match (&self.stored, Token::parse(given)) {
-            (Some(stored), Some(token)) => stored.find(&token, Utc::now().timestamp()).await,
-            (Some(_), None) | (None, _) => Err(Refused::Invalid),
+    async fn in_state(&self, given: &str, path: &str) -> Result<Arc<Principal>, Refused> {
+        let (token, now) = (Token::parse(given).ok_or(Refused::Invalid)?, Utc::now().timestamp());
+        match (token.kind, &self.stored, &self.issued) {
+            (Kind::Key, Some(stored), _) => stored.find(&token, now).await,
+            (Kind::Access, _, Some(issued)) => issued.find(&token, path, now).await,
+            _ => Err(Refused::Invalid),
         }
     }
 
@@ -183,7 +196,7 @@ impl Authenticator {
     pub async fn ask(&self, asked: Asked<'_>) -> Result<Arc<Principal>, Refused> {
         match (asked, &self.oauth, &self.lent) {
             // Its future is large, and nearly every request goes without it.
-            (Asked::State(given), ..) => Box::pin(self.in_state(given)).await,
+            (Asked::State(given, path), ..) => Box::pin(self.in_state(given, path)).await,
             (Asked::Issuers(token), Some(oauth), _) => Box::pin(oauth.find(token)).await,
             (Asked::Upstream(header, credential), _, Some(lent)) => Box::pin(lent.ask(header, credential)).await,
             (Asked::Issuers(_) | Asked::Upstream(..), _, _) => Err(Refused::Invalid),

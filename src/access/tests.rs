@@ -36,6 +36,7 @@ fn a_key_is_found_by_value_and_by_digest_in_either_header() {
         (None, None, "missing"),
     ] {
         let presented = Presented {
+            path: "/mcp",
             authorization: authorization.map(str::as_bytes),
             header: header.map(str::as_bytes),
             lent: None,

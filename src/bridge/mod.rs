@@ -41,8 +41,8 @@ pub use rest::{
 };
 pub use schema::json_schema;
 pub use server::{
-    ApiKey, ApiKeys, Audit, AuditArguments, Auth as ServerAuth, Introspection, Issuer, LentCredentials, OauthMode,
-    OauthServer, RateLimits, Scope, Server, Tls as ServerTls, Verify,
+    ApiKey, ApiKeys, Audit, AuditArguments, Auth as ServerAuth, ConsentMode, Dynamic, Introspection, Issuer,
+    LentCredentials, OauthMode, OauthServer, RateLimits, Registration, Scope, Server, Tls as ServerTls, Ttl, Verify,
 };
 pub use source::{
     Auth, AuthMethod, Basic, Breaker, ClientCredentials, DatabaseTls, Key, Passthrough, Pool, Prepared, Redirects,

@@ -133,6 +133,72 @@ pub struct OauthServer {
     /// The scopes that clients are told to ask for: as few as possible.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
+    /// With `mode: embedded`: what a client may do that asks for nothing. Default: `scopes_supported`.
+    #[serde(default)]
+    pub default_scopes: Vec<String>,
+    /// With `mode: embedded`: which clients may register themselves.
+    pub registration: Option<Registration>,
+    /// With `mode: embedded`: whether people are asked again what they agreed to before. Default: `always`.
+    pub consent: Option<ConsentMode>,
+    /// With `mode: embedded`: how long codes and tokens are valid.
+    pub ttl: Option<Ttl>,
+}
+
+/// Which clients may register themselves (RFC 7591).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Who may. Default: `allowlist`.
+    pub dynamic: Option<Dynamic>,
+    /// Addresses that people may be sent back to, besides those of known clients.
+    #[serde(default)]
+    pub extra_redirects: Vec<String>,
+    /// Schemes of programs that people may be sent back to, besides `cursor`, `vscode`, `vscode-insiders` and `claude`.
+    #[serde(default)]
+    pub custom_schemes: Vec<String>,
+    /// What such clients may be allowed at most. Default: `scopes_supported` and `default_scopes`.
+    #[serde(default)]
+    pub dcr_scopes: Vec<String>,
+}
+
+/// Who may register itself.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Dynamic {
+    /// Nobody: `mcp-bridge clients create` makes clients.
+    Off,
+    /// Known clients, and those on this machine; the others wait for `mcp-bridge clients approve`.
+    Allowlist,
+    /// Everybody, and all wait for `mcp-bridge clients approve`.
+    Approval,
+    /// Everybody.
+    Open,
+}
+
+/// Whether people are asked again what they agreed to before.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentMode {
+    /// Each time.
+    Always,
+    /// Not when they came here by themselves and agreed to the same before.
+    Remember,
+}
+
+/// How long codes and tokens are valid.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ttl {
+    /// A code. Default: `60s`, at most `10m`.
+    pub code: Option<Duration>,
+    /// An access token of a person. Default: `60m`, at most `24h`.
+    pub access: Option<Duration>,
+    /// An access token of a client that acts for itself. Default: `30m`, at most `24h`.
+    pub cc_access: Option<Duration>,
+    /// A refresh token that is not used. Default: `30d`.
+    pub refresh_idle: Option<Duration>,
+    /// All refresh tokens of one consent. Default: `90d`, at most `365d`.
+    pub refresh_max: Option<Duration>,
 }
 
 /// Who issues tokens.
@@ -141,8 +207,7 @@ pub struct OauthServer {
 pub enum OauthMode {
     /// Others: this server only accepts their tokens.
     ResourceServer,
-    /// This server itself.
-    #[schemars(extend("x-not-yet" = true))]
+    /// This server itself: people sign in here.
     Embedded,
 }
 

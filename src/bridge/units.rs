@@ -39,7 +39,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
 }
 
 impl Duration {
-    const PATTERN: &str = "^[0-9]{1,9}(ms|s|m|h)$";
+    const PATTERN: &str = "^[0-9]{1,9}(ms|s|m|h|d)$";
     const EXPECTED: &str = "a duration such as `500ms`, `10s`, `5m` or `24h`";
 
     fn parse(text: &str) -> Option<Self> {
@@ -49,6 +49,7 @@ impl Duration {
             "s" => 1000,
             "m" => 60_000,
             "h" => 3_600_000,
+            "d" => 86_400_000,
             _ => return None,
         };
         number.checked_mul(milliseconds).map(time::Duration::from_millis).map(Self)
@@ -124,10 +125,11 @@ mod tests {
     #[test]
     fn amounts_are_read_with_their_units() {
         assert_eq!(Duration::parse("500ms").map(|it| it.0), Some(time::Duration::from_millis(500)));
+        assert_eq!(Duration::parse("24h"), Duration::parse("1d"));
         assert_eq!(Duration::parse("24h").map(|it| it.0), Some(time::Duration::from_hours(24)));
         assert_eq!(ByteSize::parse("64KiB"), Some(ByteSize(65_536)));
         assert_eq!(Rate::parse("30/min"), Some(Rate { count: 30, per: time::Duration::from_mins(1) }));
-        for text in ["", "10", "s", "10 s", "-1s", "1.5h", "10d", "99999999999999999999s"] {
+        for text in ["", "10", "s", "10 s", "-1s", "1.5h", "10w", "99999999999999999999s"] {
             assert!(Duration::parse(text).is_none(), "{text}");
             assert!(ByteSize::parse(text).is_none(), "{text}");
             assert!(Rate::parse(text).is_none(), "{text}");

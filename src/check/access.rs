@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{admission, context::Context, listener, rest, source::Sources};
 use crate::{
-    bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, RateLimits, Server as Written},
+    bridge::{ApiKey as WrittenKey, ApiKeys as WrittenKeys, OauthMode, RateLimits, Server as Written},
     diag::{Code, Diagnostic},
     plan::{
         ApiKey, ApiKeys, Assertion, AuditPlace, CallerPart, KeyProof, Plan, Public, Reload, Server, StatePlace, Stored,
@@ -54,11 +54,7 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     }
     server.tls = written.tls.as_ref().and_then(|tls| listener::tls(tls, &at.at("tls"), context));
     server.audit = written.audit.as_ref().and_then(|audit| listener::audit(audit, &at.at("audit"), context));
-    let keeps_audit = server.audit.as_ref().is_some_and(|audit| audit.place == AuditPlace::State);
-    let is_kept = keeps_audit
-        || written.state.is_some()
-        || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted);
-    if is_kept {
+    if written.state.is_some() || remembers(written, &server) {
         server.state = state(written, &at.at("state"), context);
     }
     if let Some(limits) = &written.rate_limit {
@@ -76,9 +72,12 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
     let auth = at.at("auth");
     if let Some(oauth) = written.auth.as_ref().and_then(|auth| auth.oauth.as_ref()) {
         server.oauth = super::oauth::build(oauth, &server, &auth.at("oauth"), context);
+        server.authority = super::authority::build(oauth, &server, &auth.at("oauth"), context);
     }
     if let Some(written) = &written.auth {
         server.scopes = admission::hierarchy(&written.scopes, &auth.at("scopes"), context);
+        let titles = written.scopes.iter().filter_map(|(name, scope)| Some((name.clone(), scope.title.clone()?)));
+        server.scope_titles = titles.collect();
     }
     // Whether credentials of an upstream keep strangers out is known when every source is.
     let waits = written.auth.as_ref().is_some_and(|auth| auth.passthrough.is_some());
@@ -93,6 +92,14 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
         context.push(fault.help("add `auth:`, listen on 127.0.0.1, or say `unsafe_public: true`"));
     }
     server
+}
+
+/// Whether something is asked for that the server has to remember.
+fn remembers(written: &Written, server: &Server) -> bool {
+    let oauth = written.auth.as_ref().and_then(|auth| auth.oauth.as_ref());
+    oauth.is_some_and(|it| it.mode == OauthMode::Embedded)
+        || server.audit.as_ref().is_some_and(|audit| audit.place == AuditPlace::State)
+        || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted)
 }
 
 fn limit(limits: &RateLimits, server: &mut Server) {
@@ -274,7 +281,7 @@ fn long_enough(key: &Secret<String>, least: usize, at: &Pointer, context: &mut C
 
 /// With keys in `Authorization`, passing that header on would hand our own key to the upstream.
 pub(super) fn refuse_key_forwarding(server: &Server, sources: &Sources, context: &mut Context<'_>) {
-    let signs_in = server.oauth.is_some();
+    let signs_in = server.signs_in();
     if server.passthrough.as_ref().is_some_and(|it| it.headers.iter().any(|header| header == "authorization")) {
         // Then it is told apart by its form, and what is the server's own is never passed on.
         return;

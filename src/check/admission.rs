@@ -91,7 +91,12 @@ pub(super) fn hierarchy(
     written.keys().map(|name| (name.clone(), closed(name))).collect()
 }
 
-fn undeclared<'k>(scope: &str, declared: impl Iterator<Item = &'k String>, at: &Pointer, context: &mut Context<'_>) {
+pub(super) fn undeclared<'k>(
+    scope: &str,
+    declared: impl Iterator<Item = &'k String>,
+    at: &Pointer,
+    context: &mut Context<'_>,
+) {
     let span = context.value(at);
     let fault = Diagnostic::error(Code::Scope, span, format!("the scope `{scope}` is not declared"));
     let hinted = fault.clone().did_you_mean(scope, declared.map(String::as_str));

@@ -6,6 +6,7 @@
 mod access;
 mod admission;
 mod ask;
+mod authority;
 mod body;
 mod care;
 mod complete;
@@ -132,6 +133,7 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
         access::refuse_key_forwarding(&plan.server, sources, &mut context);
         admission::hold_against(&plan, document, &mut context);
+        authority::hold_against(&plan, document, &mut context);
         access::end_users_are_named(&plan, document, &mut context);
         test::add(&mut plan, document, &mut context);
     }

@@ -151,7 +151,7 @@ fn unverified(all: &[Sources], plan: &Plan, context: &mut Context<'_>) -> Option
     context.push(advice.help("say whom to ask: `verify: { source: NAME, get: /me, subject: $.id }`"));
     let reach = if plan.sources.iter().all(|source| is_passing(&source.kind)) { Reach::Theirs } else { Reach::Others };
     let server = &plan.server;
-    let others_guard = server.api_keys.is_some() || server.oauth.is_some();
+    let others_guard = server.api_keys.is_some() || server.signs_in();
     let is_open = !server.listen.ip().is_loopback() && server.public == Public::Guarded;
     if reach == Reach::Others && (others_guard || is_open) {
         let message = "any made-up credential would lead to the sources that do not look at it";
@@ -217,7 +217,7 @@ fn passed<'a>(plan: &'a Plan, known: &Known) -> Option<(&'a str, &'a Url)> {
 fn tokens_exist(world: &World<'_>, document: &Document, context: &mut Context<'_>) {
     let server = &world.plan.server;
     // With the key in a header of its own, `Authorization` is free for such a token.
-    let may_have = server.oauth.is_some() || server.api_keys.as_ref().is_some_and(|keys| keys.header.is_some());
+    let may_have = server.signs_in() || server.api_keys.as_ref().is_some_and(|keys| keys.header.is_some());
     if may_have || world.is_lost {
         return;
     }

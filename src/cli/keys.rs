@@ -1,22 +1,18 @@
 //! Floor 9. `mcp-bridge keys`: makes, shows, replaces and takes back API keys. A running server
 //! looks keys up for every request, so every change is effective at once.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Exit, report};
-use crate::{
-    diag::closest,
-    plan::{Plan, StatePlace, Stored},
-    secret::{Secret, Vault},
-    state::{Key, NewKey, Standing, State, TokenText, Which},
+use super::{
+    Exit,
+    kept::{Kept, Lifetime, Wanted, Where, end, known_scopes, lifetime, named, open, refuse, time},
+    report,
 };
-
-/// Characters of a name at most.
-const LONGEST_NAME: usize = 64;
+use crate::state::{Key, NewKey, Standing, TokenText, Which};
 
 /// `mcp-bridge keys`
 #[derive(Debug, Subcommand)]
@@ -29,20 +25,6 @@ pub(super) enum Options {
     Rotate(Rotate),
     /// Takes a key back, at once
     Revoke(Revoke),
-}
-
-/// Where the keys are kept.
-#[derive(Debug, Args)]
-struct Where {
-    /// Bridge files, and folders of them, one of which says where the state is kept
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// The same, in front of other arguments
-    #[arg(long, value_name = "PATH")]
-    config: Vec<PathBuf>,
-    /// The state, in the place of looking for it in bridge files: a file, or postgres://…
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "config"])]
-    state: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -103,22 +85,6 @@ pub(super) struct Revoke {
     place: Where,
 }
 
-/// A number of seconds, or no end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lifetime(Option<i64>);
-
-fn lifetime(text: &str) -> Result<Lifetime, String> {
-    if text == "never" {
-        return Ok(Lifetime(None));
-    }
-    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
-    let read = units.into_iter().find_map(|(unit, seconds)| {
-        let number: i64 = text.strip_suffix(unit)?.parse().ok().filter(|number| (0..=1_000_000).contains(number))?;
-        number.checked_mul(seconds)
-    });
-    read.map(|seconds| Lifetime(Some(seconds))).ok_or_else(|| "write a time such as 90d, 12h or 30m, or never".into())
-}
-
 pub(super) fn run(options: &Options) -> Exit {
     let done = match options {
         Options::Create(options) => create(options),
@@ -130,17 +96,14 @@ pub(super) fn run(options: &Options) -> Exit {
 }
 
 fn create(options: &Create) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime } = open(&options.place)?;
-    let name = options.name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(refuse(&format!("a name has 1 to {LONGEST_NAME} characters"), None));
-    }
+    let Kept { state, plan, runtime } = open(&options.place, Wanted::Keys)?;
+    let name = named(&options.name)?;
     if let Some(plan) = &plan {
         known_scopes(&options.scopes, plan)?;
     }
     let now = Utc::now().timestamp();
     let key = NewKey {
-        name: name.to_owned(),
+        name,
         workspace: options.workspace.clone(),
         scopes: options.scopes.clone(),
         asserts_end_user: options.asserts_end_user,
@@ -152,7 +115,7 @@ fn create(options: &Create) -> Result<Exit, Exit> {
 }
 
 fn rotate(options: &Rotate) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place)?;
+    let Kept { state, runtime, .. } = open(&options.place, Wanted::Keys)?;
     let now = Utc::now().timestamp();
     let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
     let Lifetime(Some(overlap)) = options.overlap else {
@@ -167,7 +130,7 @@ fn rotate(options: &Rotate) -> Result<Exit, Exit> {
 }
 
 fn revoke(options: &Revoke) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place)?;
+    let Kept { state, runtime, .. } = open(&options.place, Wanted::Keys)?;
     let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
     let revoked = runtime.block_on(state.revoke_key(which, Utc::now().timestamp()));
     let key = revoked.map_err(|fault| refuse(&fault.to_string(), None))?;
@@ -176,7 +139,7 @@ fn revoke(options: &Revoke) -> Result<Exit, Exit> {
 }
 
 fn list(options: &List) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place)?;
+    let Kept { state, runtime, .. } = open(&options.place, Wanted::Keys)?;
     let keys = runtime.block_on(state.keys()).map_err(|fault| refuse(&fault.to_string(), None))?;
     let now = Utc::now().timestamp();
     if options.json {
@@ -246,96 +209,4 @@ fn show(token: &TokenText, expires_at: Option<i64>) {
     let until = expires_at.map_or("it does not expire".to_owned(), |end| format!("it is valid until {}", time(end)));
     report::tell(&format!("Key {}; {until}. This is the only time its token is shown:", token.id));
     report::show(token.text.expose());
-}
-
-fn end(lifetime: Lifetime, now: i64) -> Option<i64> {
-    lifetime.0.map(|seconds| now.saturating_add(seconds))
-}
-
-fn time(seconds: i64) -> String {
-    DateTime::from_timestamp(seconds, 0).map_or(String::new(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
-}
-
-fn known_scopes(scopes: &[String], plan: &Plan) -> Result<(), Exit> {
-    let declared = &plan.server.scopes;
-    match scopes.iter().find(|scope| !declared.is_empty() && !declared.contains_key(*scope)) {
-        None => Ok(()),
-        Some(scope) => {
-            let near = closest(scope, declared.keys().map(String::as_str));
-            let help = near
-                .map_or("declare it under `server.auth.scopes`".to_owned(), |near| format!("did you mean `{near}`?"));
-            Err(refuse(&format!("the scope `{scope}` is not declared"), Some(&help)))
-        }
-    }
-}
-
-/// An open state.
-struct Kept {
-    state: State,
-    plan: Option<Plan>,
-    runtime: tokio::runtime::Runtime,
-}
-
-/// Opens the state that the bridge files name.
-fn open(place: &Where) -> Result<Kept, Exit> {
-    let mut vault = Vault::default();
-    let (place, plan) = if let Some(named) = &place.state {
-        (named_place(named, &mut vault), None)
-    } else {
-        let mut paths: Vec<PathBuf> = place.config.iter().chain(&place.paths).cloned().collect();
-        if paths.is_empty() {
-            paths.push("bridges".into());
-        }
-        let (plan, secrets) = report::plan(&paths)?;
-        vault = secrets;
-        let is_stored = plan.server.api_keys.as_ref().is_some_and(|keys| keys.stored == Stored::Accepted);
-        let Some(place) = plan.server.state.clone().filter(|_| is_stored) else {
-            let help = "add `server: { auth: { api_keys: { store: true } } }` to one of them";
-            return Err(refuse("no bridge file accepts keys that are made here", Some(help)));
-        };
-        (place, Some(plan))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| refuse(&format!("the state cannot be opened: {error}"), None))?;
-    let state = runtime.block_on(State::open(&place, &vault)).map_err(|fault| refuse(&fault.to_string(), None))?;
-    Ok(Kept { state, plan, runtime })
-}
-
-/// A place as it stands on the command line: a file, or the address of a database.
-fn named_place(named: &str, vault: &mut Vault) -> StatePlace {
-    if named.starts_with("postgres:") || named.starts_with("postgresql:") {
-        return StatePlace::Postgres(vault.store(Secret::new(named.to_owned())));
-    }
-    StatePlace::File(named.strip_prefix("sqlite:").unwrap_or(named).into())
-}
-
-fn refuse(message: &str, help: Option<&str>) -> Exit {
-    report::tell(&format!("error: {message}"));
-    if let Some(help) = help {
-        report::tell(&format!("  help: {help}"));
-    }
-    Exit::CouldNotRun
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units_or_no_end() {
-        for (text, expected) in [
-            ("90d", Some(Lifetime(Some(7_776_000)))),
-            ("12h", Some(Lifetime(Some(43_200)))),
-            ("30m", Some(Lifetime(Some(1800)))),
-            ("0s", Some(Lifetime(Some(0)))),
-            ("never", Some(Lifetime(None))),
-            ("", None),
-            ("90", None),
-            ("-1d", None),
-            ("1.5h", None),
-            ("99999999999d", None),
-        ] {
-            assert_eq!(lifetime(text).ok(), expected, "{text}");
-        }
-    }
 }

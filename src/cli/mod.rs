@@ -2,6 +2,7 @@
 
 mod call;
 mod check;
+mod clients;
 mod descriptors;
 mod door;
 mod environment;
@@ -9,12 +10,14 @@ mod exit;
 mod explain;
 mod fix;
 mod instructions;
+mod kept;
 mod keys;
 mod report;
 mod schema;
 mod serve;
 mod test;
 mod tools;
+mod users;
 
 use std::path::PathBuf;
 
@@ -61,6 +64,14 @@ enum Command {
     /// Makes, shows, replaces and takes back API keys
     #[command(subcommand)]
     Keys(keys::Options),
+    /// Makes, shows, approves and takes back clients of the authorization server inside
+    #[command(subcommand)]
+    Clients(clients::Options),
+    /// Makes, shows and keeps out people who sign in to it
+    #[command(subcommand)]
+    Users(users::Options),
+    /// Makes a link that signs a person in, once
+    LoginLink(users::LoginLink),
     /// Prints the JSON Schema of bridge files
     Schema,
 }
@@ -132,6 +143,9 @@ pub fn run() -> Exit {
         Command::Instructions(options) => instructions::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Keys(options) => keys::run(&options),
+        Command::Clients(options) => clients::run(&options),
+        Command::Users(options) => users::run(&options),
+        Command::LoginLink(options) => users::link(&options),
         Command::Schema => schema::run(),
     }
 }

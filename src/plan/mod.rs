@@ -2,6 +2,7 @@
 //! Built only by `check`; read by everyone above. Holds no handle and no secret value.
 
 mod admission;
+mod authority;
 mod care;
 mod confirm;
 mod oauth;
@@ -21,6 +22,7 @@ mod transaction;
 mod uri;
 
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
+pub use authority::{Authority, ConsentMode, Lifetimes, Registration, RegistrationPolicy};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
 pub use confirm::Confirmation;
 pub use oauth::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Workspace};

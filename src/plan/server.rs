@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{Oauth, Passthrough, Proof, Rate, Reach};
+use super::{Authority, Oauth, Passthrough, Proof, Rate, Reach};
 use crate::secret::SecretId;
 
 /// Settings of the server.
@@ -28,10 +28,14 @@ pub struct Server {
     pub public_url: Option<String>,
     /// The issuers whose tokens are accepted; `None` when none are.
     pub oauth: Option<Oauth>,
+    /// How this server issues tokens of its own; `None` when it does not.
+    pub authority: Option<Authority>,
     /// The credentials of an upstream that are accepted; `None` when none are.
     pub passthrough: Option<Arc<Passthrough>>,
     /// What each declared scope includes besides itself, however far away.
     pub scopes: BTreeMap<String, BTreeSet<String>>,
+    /// The words that people are shown for scopes.
+    pub scope_titles: BTreeMap<String, String>,
     /// Where calls and decisions are recorded.
     pub audit: Option<Audit>,
     /// The certificate of the listener; `None` for plain HTTP.
@@ -81,8 +85,10 @@ impl Default for Server {
             api_keys: None,
             public_url: None,
             oauth: None,
+            authority: None,
             passthrough: None,
             scopes: BTreeMap::new(),
+            scope_titles: BTreeMap::new(),
             audit: None,
             tls: None,
             state: None,
@@ -219,7 +225,13 @@ impl Server {
     /// Whether callers have to bring a credential.
     #[must_use]
     pub const fn asks_callers(&self) -> bool {
-        self.api_keys.is_some() || self.oauth.is_some() || self.passthrough.is_some()
+        self.api_keys.is_some() || self.signs_in() || self.passthrough.is_some()
+    }
+
+    /// Whether callers may bring tokens of an issuer, another's or this server's own.
+    #[must_use]
+    pub const fn signs_in(&self) -> bool {
+        self.oauth.is_some() || self.authority.is_some()
     }
 
     /// Whether strangers reach nothing: a credential that nobody verifies keeps them only out of the
@@ -235,7 +247,8 @@ impl Server {
     pub fn authorization_servers(&self) -> Vec<&str> {
         let issuers = self.oauth.iter().flat_map(|oauth| &oauth.issuers).map(|issuer| issuer.id.as_str());
         let upstream = self.passthrough.iter().flat_map(|it| &it.authorization_servers).map(String::as_str);
-        issuers.chain(upstream).collect()
+        let own = self.public_url.as_deref().filter(|_| self.authority.is_some());
+        own.into_iter().chain(issuers).chain(upstream).collect()
     }
 
     /// The scopes that clients are told to ask for first.
@@ -243,7 +256,8 @@ impl Server {
     pub fn scopes_supported(&self) -> Vec<&str> {
         let ours = self.oauth.iter().flat_map(|oauth| &oauth.scopes_supported);
         let theirs = self.passthrough.iter().flat_map(|it| &it.scopes_supported);
-        ours.chain(theirs).map(String::as_str).collect()
+        let own = self.authority.iter().flat_map(|authority| &authority.scopes_supported);
+        own.chain(ours).chain(theirs).map(String::as_str).collect()
     }
 
     /// Scopes with all that they include, in order.

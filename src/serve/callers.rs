@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::challenge::Challenges;
 use crate::{
     access::{Authenticator, Exhausted, Limits, Presented, Refused, Verdict},
+    authority::Authority,
     engine::{Identified, Limiter, Principal},
     plan::{Plan, Rate},
     state::State,
@@ -33,6 +34,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) struct Callers {
     pub(super) authenticator: Authenticator,
     pub(super) challenges: Challenges,
+    /// This server as the issuer of its own tokens.
+    pub(super) authority: Option<Authority>,
     limits: Limits,
     /// Callers that were told of in the record a short time ago.
     told: Limiter,
@@ -58,11 +61,17 @@ pub(super) enum Turned {
 }
 
 impl Callers {
-    pub(super) fn new(plan: &Plan, authenticator: Authenticator, state: Option<&Arc<State>>) -> Self {
+    pub(super) fn new(
+        plan: &Plan,
+        authenticator: Authenticator,
+        state: Option<&Arc<State>>,
+        audit: Option<&Arc<Audit>>,
+    ) -> Self {
         let server = &plan.server;
         Self {
             authenticator,
             challenges: Challenges::new(plan),
+            authority: Authority::new(plan, state, audit),
             limits: Limits::new(&server.limits, state),
             told: Limiter::new(TOLD, TOLD_KEYS),
             end_user_header: server.end_user_header.clone(),
@@ -74,6 +83,7 @@ impl Callers {
     pub(super) async fn admit(&self, head: &request::Parts) -> Result<Arc<Principal>, Turned> {
         let (headers, address) = (&head.headers, self.address(&head.headers, peer(head)));
         let presented = Presented {
+            path: head.uri.path(),
             authorization: presented(headers, header::AUTHORIZATION.as_str()),
             header: self.authenticator.header().and_then(|name| presented(headers, name)),
             lent: self.authenticator.lent().find_map(|name| Some((name, presented(headers, name)?))),
@@ -96,6 +106,11 @@ impl Callers {
         };
         self.limits.known(&principal, address, 1).await.map_err(Turned::Exhausted)?;
         Ok(principal)
+    }
+
+    /// Where a request comes from, as far as proxies are believed.
+    pub(super) fn origin_of(&self, head: &request::Parts) -> IpAddr {
+        self.address(&head.headers, peer(head))
     }
 
     /// The credential by which an upstream vouched for a caller.
@@ -203,7 +218,7 @@ mod tests {
         let mut plan = Plan::default();
         plan.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
         let authenticator = Authenticator::new(&plan, &Vault::default(), None).unwrap();
-        let callers = Callers::new(&plan, authenticator, None);
+        let callers = Callers::new(&plan, authenticator, None, None);
         for (peer, lines, expected) in [
             ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),

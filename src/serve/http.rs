@@ -23,6 +23,7 @@ use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use super::{
+    authority,
     callers::{Callers, Peer, only},
     challenge::{Challenges, Refused},
     channels::{self, Channels},
@@ -36,6 +37,7 @@ use super::{
     reload::Outcome,
 };
 use crate::{
+    authority::Route,
     engine::{CallerHeaders, Principal},
     mcp::{self, Accepts, Content, Headers, Incoming, Refusal, Reply, Revision, Status},
     telemetry::{self, Tasks},
@@ -159,10 +161,22 @@ impl App {
                 return answer;
             }
         }
+        // So are the doors of the authorization server through which programs come: no cookie counts there.
+        let for_programs = Route::is_for_programs(head.uri.path());
         let origin = match origin {
             Ok(origin) => origin,
+            Err(Suspicious::Origin) if for_programs => None,
             Err(reason) => return suspicious(reason),
         };
+        if head.uri.path().starts_with("/oauth/") {
+            let callers = self.shared.callers.load_full();
+            if let Some(authority) = &callers.authority {
+                let address = callers.origin_of(&head);
+                if let Some(answer) = Box::pin(authority::respond(authority, &head, body, address)).await {
+                    return answer;
+                }
+            }
+        }
         let mut response = if origin.is_some() && head.method == Method::OPTIONS {
             cors::preflight(&head.headers)
         } else {

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::plan::Plan;
+use crate::{authority, plan::Plan};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -16,6 +16,8 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 pub(super) struct Metadata {
     /// The rest of the path after [`WELL_KNOWN`], and the document.
     documents: Vec<(String, String)>,
+    /// What clients read of this server as an issuer.
+    own: Option<authority::Metadata>,
 }
 
 impl Metadata {
@@ -45,7 +47,7 @@ impl Metadata {
                 documents.push((path, document));
             }
         }
-        Some(Self { documents })
+        Some(Self { documents, own: authority::Metadata::new(plan) })
     }
 
     /// Where the document of a path of this server is.
@@ -56,10 +58,13 @@ impl Metadata {
 
     /// The answer to a request for a document; `None` for any other request.
     pub(super) fn answer(&self, method: &Method, path: &str) -> Option<Response<Body>> {
-        let rest = path.strip_prefix(WELL_KNOWN)?;
-        let (_, document) = self.documents.iter().find(|(known, _)| known == rest)?;
+        let ours = || {
+            let rest = path.strip_prefix(WELL_KNOWN)?;
+            self.documents.iter().find(|(known, _)| known == rest).map(|(_, document)| document.as_str())
+        };
+        let document = self.own.as_ref().and_then(|own| own.at(path)).or_else(ours)?;
         let (status, body) = match *method {
-            Method::GET => (StatusCode::OK, Body::from(document.clone())),
+            Method::GET => (StatusCode::OK, Body::from(document.to_owned())),
             Method::HEAD => (StatusCode::OK, Body::empty()),
             Method::OPTIONS => (StatusCode::NO_CONTENT, Body::empty()),
             _ => (StatusCode::METHOD_NOT_ALLOWED, Body::empty()),

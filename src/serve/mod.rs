@@ -1,6 +1,7 @@
 //! Floor 8. The HTTP server: settings → bind → serve → drain. The only place that spells
 //! HTTP statuses and knows the server crates.
 
+mod authority;
 mod callers;
 mod challenge;
 mod channels;
@@ -66,6 +67,7 @@ impl Bound {
             generation.plan(),
             Authenticator::new(generation.plan(), vault, generation.state())?,
             generation.state(),
+            generation.audit(),
         );
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));

@@ -43,7 +43,7 @@ impl Swap for App {
         // Who may not call any more is kept out before there is anything new to call.
         self.let_in(
             Guard::new(server, self.address()),
-            Callers::new(generation.plan(), authenticator, generation.state()),
+            Callers::new(generation.plan(), authenticator, generation.state(), generation.audit()),
         );
         self.protocol().replace(Arc::new(generation));
         Ok(())

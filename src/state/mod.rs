@@ -3,7 +3,9 @@
 
 mod entries;
 mod keys;
+pub mod oauth;
 mod postgres;
+mod records;
 mod token;
 
 use std::{
@@ -25,12 +27,13 @@ use crate::{
 
 pub use keys::{Key, KeyFault, NewKey, Standing, Which};
 pub use postgres::Shared;
-pub use token::{Kind, Token, TokenText};
+pub use records::{Applied, Change, Found, Kept, RecordFault, Shelf};
+pub use token::{Kind, Token, TokenText, random};
 
 /// Marks the file as one of ours (`PRAGMA application_id`): "mcbr".
 const APPLICATION: i32 = 0x6d63_6272;
 /// The tables of this version.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// How long a statement waits for another process.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -248,7 +251,9 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), StateFault> {
     // A revocation that a power failure takes back is none.
     connection.pragma_update(None, "synchronous", "full")?;
     if version < VERSION {
-        let tables = [keys::TABLES, entries::TABLES].get(usize::try_from(version).unwrap_or(0)..).unwrap_or_default();
+        let tables = [keys::TABLES, entries::TABLES, records::TABLES]
+            .get(usize::try_from(version).unwrap_or(0)..)
+            .unwrap_or_default();
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
             tables.concat()

@@ -4,6 +4,8 @@
 //! The driver is `sqlx`: this is the plain use of a database that it is made for, with a pool, TLS and
 //! binary values, while the door of the sources speaks the protocol itself and in text.
 
+mod records;
+
 use std::{
     future::Future,
     str::FromStr,
@@ -50,6 +52,18 @@ CREATE TABLE IF NOT EXISTS mcp_bridge_audit (
     at timestamptz NOT NULL DEFAULT now(),
     entry jsonb NOT NULL
 );
+CREATE TABLE IF NOT EXISTS mcp_bridge_oauth_record (
+    shelf text NOT NULL,
+    key text NOT NULL,
+    owner text NOT NULL,
+    body text NOT NULL,
+    version bigint NOT NULL,
+    expires_at bigint,
+    PRIMARY KEY (shelf, key)
+);
+CREATE INDEX IF NOT EXISTS mcp_bridge_oauth_record_owner ON mcp_bridge_oauth_record (shelf, owner);
+CREATE INDEX IF NOT EXISTS mcp_bridge_oauth_record_end ON mcp_bridge_oauth_record (expires_at)
+    WHERE expires_at IS NOT NULL;
 CREATE UNLOGGED TABLE IF NOT EXISTS mcp_bridge_share (key bytea PRIMARY KEY, paid_off bigint NOT NULL);
 ";
 

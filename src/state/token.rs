@@ -1,6 +1,7 @@
-//! Floor 5. Tokens: `mcb_pat_`, an id that may be shown, a secret of 190 bits, and a checksum by
+//! Floor 5. Tokens: a prefix such as `mcb_pat_`, an id that may be shown, a secret of 190 bits, and a checksum by
 //! which scanners know one and a mistyped one is refused without a look-up (auth.md §4.8).
 
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::secret::Secret;
@@ -15,14 +16,44 @@ const CHECKSUM: usize = 6;
 pub enum Kind {
     /// An API key.
     Key,
+    /// An access token that this server issued.
+    Access,
+    /// What a client gets a new access token with.
+    Refresh,
+    /// The secret of a client.
+    ClientSecret,
+    /// A code, between a person's consent and the first token.
+    Code,
+    /// A person's session in a browser.
+    Session,
+    /// A link that signs a person in, once.
+    Link,
+    /// A client's request, while a person looks at it.
+    Request,
 }
 
 impl Kind {
-    const ALL: [Self; 1] = [Self::Key];
+    const ALL: [Self; 8] = [
+        Self::Key,
+        Self::Access,
+        Self::Refresh,
+        Self::ClientSecret,
+        Self::Code,
+        Self::Session,
+        Self::Link,
+        Self::Request,
+    ];
 
     const fn prefix(self) -> &'static str {
         match self {
             Self::Key => "mcb_pat_",
+            Self::Access => "mcb_at_",
+            Self::Refresh => "mcb_rt_",
+            Self::ClientSecret => "mcb_cs_",
+            Self::Code => "mcb_code_",
+            Self::Session => "mcb_sess_",
+            Self::Link => "mcb_link_",
+            Self::Request => "mcb_req_",
         }
     }
 }
@@ -75,27 +106,67 @@ impl TokenText {
     /// # Errors
     /// When the system has none.
     pub fn new(kind: Kind) -> Result<Self, getrandom::Error> {
-        let id = random(ID)?;
-        let body = format!("{}{id}_{}", kind.prefix(), random(SECRET)?);
+        Ok(Self::of(kind, random(ID)?, &random(SECRET)?))
+    }
+
+    /// Makes a token with an id that others have, too.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn with_id(kind: Kind, id: &str) -> Result<Self, getrandom::Error> {
+        Ok(Self::of(kind, id.to_owned(), &random(SECRET)?))
+    }
+
+    /// The token that follows another: always the same one, and nobody finds it who lacks either the
+    /// token or the key. So an answer that was lost can be given again, and nothing kept gives it away.
+    #[must_use]
+    pub fn following(token: &Token<'_>, text: &str, key: &Secret<String>) -> Self {
+        let mut secret = String::with_capacity(SECRET);
+        let mut round = 0_u8;
+        while secret.len() < SECRET {
+            let mut mac = keyed(key.expose().as_bytes());
+            mac.update(text.as_bytes());
+            mac.update(&[round]);
+            round = round.wrapping_add(1);
+            let bytes = mac.finalize().into_bytes();
+            secret.extend(letters(&bytes).take(SECRET - secret.len()));
+        }
+        Self::of(token.kind, token.id.to_owned(), &secret)
+    }
+
+    fn of(kind: Kind, id: String, secret: &str) -> Self {
+        let body = format!("{}{id}_{secret}", kind.prefix());
         let text = format!("{body}{}", checksum(&body));
         let digest = digest(&text);
-        Ok(Self { id, text: Secret::new(text), digest })
+        Self { id, text: Secret::new(text), digest }
     }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("any length")
+}
+
+/// Letters and digits that are all equally likely: bytes beyond a multiple of 62 are thrown away.
+fn letters(bytes: &[u8]) -> impl Iterator<Item = char> {
+    let fitting = bytes.iter().filter(|byte| **byte < 248);
+    fitting.filter_map(|byte| ALPHABET.get(usize::from(byte % 62))).copied().map(char::from)
 }
 
 fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Letters and digits that are all equally likely: bytes beyond a multiple of 62 are thrown away.
-fn random(length: usize) -> Result<String, getrandom::Error> {
+/// A text of letters and digits from the system's random numbers.
+///
+/// # Errors
+/// When the system has none.
+pub fn random(length: usize) -> Result<String, getrandom::Error> {
     let mut text = String::with_capacity(length);
     while text.len() < length {
         let mut bytes = [0_u8; 64];
         getrandom::fill(&mut bytes)?;
-        let letters =
-            bytes.into_iter().filter(|byte| *byte < 248).filter_map(|byte| ALPHABET.get(usize::from(byte % 62)));
-        text.extend(letters.take(length - text.len()).copied().map(char::from));
+        text.extend(letters(&bytes).take(length - text.len()));
     }
     Ok(text)
 }
@@ -113,6 +184,22 @@ fn checksum(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_leads_to_one_other_for_who_has_the_key() {
+        let first = TokenText::new(Kind::Refresh).unwrap();
+        let key = |text: &str| Secret::new(text.to_owned());
+        let after = |text: &str, secret: &str| {
+            let token = Token::parse(text).unwrap();
+            TokenText::following(&token, text, &key(secret)).text.expose().clone()
+        };
+        let second = after(first.text.expose(), "k");
+        assert_eq!(second, after(first.text.expose(), "k"));
+        assert_eq!(Token::parse(&second).unwrap().id, first.id);
+        for other in [after(first.text.expose(), "l"), after(&second, "k"), first.text.expose().clone()] {
+            assert_ne!(second, other);
+        }
+    }
 
     #[test]
     fn a_token_has_the_form_that_scanners_look_for() {

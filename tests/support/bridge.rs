@@ -128,6 +128,14 @@ impl Served {
         result["content"][0]["text"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// Stops the server, and serves the same files from the same folder again.
+    pub(crate) async fn again(self, files: &[(&str, &str)]) -> Self {
+        self.stop.cancel();
+        self.task.await.expect("the server did not panic");
+        let (plan, vault) = plan_of(self.folder.path(), files, &Fixed::new(&[]));
+        run(bind(plan, &vault).await, self.folder)
+    }
+
     /// Stops the server and tells how it ended.
     pub(crate) async fn stop(self) -> Drained {
         self.stop.cancel();

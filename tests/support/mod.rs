@@ -5,6 +5,7 @@ mod bridge;
 mod events;
 mod http;
 mod httpbin;
+pub(crate) mod person;
 mod scripted;
 mod servers;
 mod tls;

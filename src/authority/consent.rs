@@ -1,0 +1,205 @@
+//! Floor 7. A person agrees, or does not, to what a client asks for. The agreement is for this person, this
+//! client, this address to go back to, these scopes and this workspace, and for nothing else.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{
+    Authority,
+    answer::{Answer, Class, Fault, Inquiry},
+    form::Pairs,
+    pages, seconds,
+};
+use crate::{
+    plan::ConsentMode,
+    state::{
+        Applied, Change, Found, Kind, Token, TokenText,
+        oauth::{Client, Code, Consent, Origin, Request, Session, Standing, User, hex},
+    },
+};
+
+use super::register::SETTLED;
+
+/// How long a code is remembered after its use, in seconds: who shows it again has it from elsewhere.
+const REMEMBERED: i64 = 10 * 60;
+
+/// Everything that an agreement is about.
+struct Asking {
+    request: Found<Request>,
+    client: Found<Client>,
+    session: Found<Session>,
+    user: Found<User>,
+    /// Of the asked scopes those that this person may give.
+    scopes: Vec<String>,
+}
+
+impl Authority {
+    pub(super) async fn consent_page(&self, inquiry: &Inquiry<'_>, now: i64) -> Answer {
+        let query = Pairs::parse(inquiry.query);
+        let text = query.only("request").unwrap_or_default();
+        let asking = match self.asking(text, inquiry, now).await {
+            Ok(asking) => asking,
+            Err(instead) => return *instead,
+        };
+        if self.settings.consent == ConsentMode::Remember && self.is_remembered(&asking, inquiry, now).await {
+            return self.agreed(asking, inquiry, now).await;
+        }
+        match self.guard(&asking, now).await {
+            Ok(guard) => {
+                let asked = pages::Asked {
+                    request: &asking.request.value,
+                    client: &asking.client.value,
+                    user: &asking.user.value.name,
+                    workspace: asking.user.value.workspace.as_deref(),
+                    scopes: &asking.scopes,
+                };
+                pages::consent(&self.settings, &asked, (text, &guard))
+            }
+            Err(fault) => not_now(fault),
+        }
+    }
+
+    pub(super) async fn consenting(&self, inquiry: &Inquiry<'_>, now: i64) -> Answer {
+        let form = Pairs::parse(inquiry.body);
+        let text = form.only("request").unwrap_or_default();
+        let asking = match self.asking(text, inquiry, now).await {
+            Ok(asking) => asking,
+            Err(instead) => return *instead,
+        };
+        let expected = match self.guard(&asking, now).await {
+            Ok(expected) => expected,
+            Err(fault) => return not_now(fault),
+        };
+        let shown = form.only("guard").unwrap_or_default();
+        if !self.is_from_here(inquiry) || !bool::from(shown.as_bytes().ct_eq(expected.as_bytes())) {
+            self.tell("refused", "consent", &asking.client.key, inquiry.address);
+            let words =
+                "The answer did not come from the page that was asked on. Go back to your assistant and connect again.";
+            return pages::notice(Class::Forbidden, "Not from here", words);
+        }
+        match form.only("decision") {
+            Some("allow") => self.agreed(asking, inquiry, now).await,
+            Some("deny") => self.denied(&asking, inquiry, now).await,
+            _ => pages::notice(Class::Faulty, "Nothing was decided", "Go back, and allow it or do not."),
+        }
+    }
+
+    /// What is asked of whom; what to show instead where somebody has to sign in, or it is too late.
+    async fn asking(&self, text: &str, inquiry: &Inquiry<'_>, now: i64) -> Result<Asking, Box<Answer>> {
+        let late = || {
+            let words = "It has been answered, or was left for too long. Go back to your assistant and connect again.";
+            Box::new(pages::notice(Class::Faulty, "This question is over", words))
+        };
+        let token = Token::parse(text).filter(|token| token.kind == Kind::Request).ok_or_else(late)?;
+        let found = async {
+            let request = self.state.find::<Request>(&hex(&token.digest), now).await?;
+            let Some(request) = request else { return Ok(None) };
+            let client = self.state.find::<Client>(&request.value.client, now).await?;
+            let client = client.filter(|client| client.value.standing == Standing::Active);
+            Ok::<_, Fault>(client.map(|client| (request, client)))
+        };
+        let (request, client) = found.await.map_err(|fault| Box::new(not_now(fault)))?.ok_or_else(late)?;
+        let person = self.person(inquiry, now).await.map_err(|fault| Box::new(not_now(fault)))?;
+        let Some((session, user)) = person else {
+            return Err(Box::new(Answer::To { address: format!("/oauth/sign-in?request={text}"), cookie: None }));
+        };
+        let scopes = match &user.value.scopes {
+            Some(allowed) => self.settings.within(&request.value.scopes, allowed),
+            None => request.value.scopes.clone(),
+        };
+        Ok(Asking { request, client, session, user, scopes })
+    }
+
+    /// What the form of the page holds, and no other page can know: it belongs to this session and this
+    /// question, so a page that was opened twice is right twice (auth.md T22).
+    async fn guard(&self, asking: &Asking, now: i64) -> Result<String, Fault> {
+        let key = self.key(now).await?;
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("any length");
+        for part in ["consent", &asking.session.key, &asking.request.key] {
+            mac.update(part.as_bytes());
+            mac.update(b"\n");
+        }
+        Ok(hex(&mac.finalize().into_bytes().into()))
+    }
+
+    /// The same was agreed to before, and nobody else led the person here (auth.md §3.2).
+    async fn is_remembered(&self, asking: &Asking, inquiry: &Inquiry<'_>, now: i64) -> bool {
+        let by_themselves = matches!(inquiry.site, Some("none" | "same-origin"));
+        let found = self.state.find::<Consent>(&asking.key(), now).await;
+        by_themselves && matches!(found, Ok(Some(_)))
+    }
+
+    async fn agreed(&self, asking: Asking, inquiry: &Inquiry<'_>, now: i64) -> Answer {
+        let kept = async {
+            let token = TokenText::new(Kind::Code).map_err(|_| Fault::BUSY)?;
+            let until = now + seconds(self.settings.lifetimes.code);
+            let request = Request { scopes: asking.scopes.clone(), ..asking.request.value.clone() };
+            let workspace = asking.user.value.workspace.clone();
+            let code = Code { request, user: asking.user.key.clone(), workspace, grant: None, until };
+            let consent = Consent { user: asking.user.key.clone(), client: asking.client.key.clone(), granted_at: now };
+            let mut changes = vec![
+                Change::remove(&asking.request),
+                Change::hold(&asking.user),
+                Change::add(hex(&token.digest), &asking.client.key, &code, Some(until + REMEMBERED))?,
+            ];
+            let before = self.state.find::<Consent>(&asking.key(), now).await?;
+            changes.push(match before {
+                Some(found) => Change::replace(&found, &asking.user.key, &consent, None)?,
+                None => Change::add(asking.key(), &asking.user.key, &consent, None)?,
+            });
+            // A client that somebody agreed to is not forgotten any more.
+            let is_new = asking.client.value.origin == Origin::Registered && asking.client.expires_at.is_some();
+            changes.push(if is_new {
+                Change::replace(&asking.client, SETTLED, &asking.client.value, None)?
+            } else {
+                Change::hold(&asking.client)
+            });
+            match self.state.apply(changes, now).await? {
+                Applied::Done => Ok(token),
+                Applied::Overtaken => Err(Fault::BUSY),
+            }
+        };
+        match kept.await {
+            Ok(code) => {
+                self.tell("agreed", "consent", &asking.client.key, inquiry.address);
+                let request = &asking.request.value;
+                let told = [("code", code.text.expose().as_str())];
+                Answer::To { address: self.back_with(&request.redirect, &told, request.state.as_deref()), cookie: None }
+            }
+            Err(fault) => not_now(fault),
+        }
+    }
+
+    async fn denied(&self, asking: &Asking, inquiry: &Inquiry<'_>, now: i64) -> Answer {
+        let removed = self.state.apply(vec![Change::remove(&asking.request)], now).await;
+        if let Err(fault) = removed {
+            return not_now(fault.into());
+        }
+        self.tell("denied", "consent", &asking.client.key, inquiry.address);
+        let request = &asking.request.value;
+        let told = [("error", "access_denied"), ("error_description", "the person did not agree")];
+        Answer::To { address: self.back_with(&request.redirect, &told, request.state.as_deref()), cookie: None }
+    }
+}
+
+impl Asking {
+    /// By which an agreement to the very same is found again.
+    fn key(&self) -> String {
+        let mut digest = Sha256::new();
+        let workspace = self.user.value.workspace.as_deref().unwrap_or_default();
+        let parts = [&self.user.key, &self.client.key, &self.request.value.redirect, &self.request.value.resource];
+        for part in
+            parts.into_iter().map(String::as_str).chain([workspace]).chain(self.scopes.iter().map(String::as_str))
+        {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part.as_bytes());
+        }
+        hex(&digest.finalize().into())
+    }
+}
+
+fn not_now(fault: Fault) -> Answer {
+    pages::notice(fault.class, "Not just now", "This cannot be done just now. Go back, and try again soon.")
+}

@@ -1,0 +1,222 @@
+//! Floor 9. `mcp-bridge users` and `mcp-bridge login-link`: people who sign in to the authorization server
+//! inside, and links that let them.
+
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal, Read},
+};
+
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{
+    Exit,
+    kept::{Kept, Wanted, Where, known_scopes, named, open, refuse, time},
+    report,
+};
+use crate::{
+    authority::{
+        admin::{self, AdminFault},
+        password,
+    },
+    secret::Secret,
+    state::oauth::{Standing, User},
+};
+
+/// `mcp-bridge users`
+#[derive(Debug, Subcommand)]
+pub(super) enum Options {
+    /// Makes an account
+    Add(Add),
+    /// Shows every account
+    List(List),
+    /// Reads another password from the standard input
+    Password(One),
+    /// Keeps a person out, with every session and token, at once
+    Disable(One),
+    /// Lets a person in again
+    Enable(One),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The name to sign in with
+    name: String,
+    /// Reads a password from the standard input; without it the person signs in by `mcp-bridge login-link`
+    #[arg(long)]
+    password: bool,
+    /// Where the person belongs, for `caller.workspace`
+    #[arg(long)]
+    workspace: Option<String>,
+    /// What the person may let clients do; may be given several times. Default: all there is
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The name to sign in with
+    name: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// `mcp-bridge login-link`
+#[derive(Debug, Args)]
+pub(super) struct LoginLink {
+    /// Who signs in with it
+    #[arg(long)]
+    user: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) fn run(options: &Options) -> Exit {
+    let done = match options {
+        Options::Add(options) => add(options),
+        Options::List(options) => list(options),
+        Options::Password(options) => change(options),
+        Options::Disable(options) => settle(options, Standing::Revoked),
+        Options::Enable(options) => settle(options, Standing::Active),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+pub(super) fn link(options: &LoginLink) -> Exit {
+    linked(options).unwrap_or_else(|exit| exit)
+}
+
+fn add(options: &Add) -> Result<Exit, Exit> {
+    let Kept { state, plan, runtime } = open(&options.place, Wanted::People)?;
+    let name = named(&options.name)?.to_lowercase();
+    if let Some(plan) = &plan {
+        known_scopes(&options.scopes, plan)?;
+    }
+    let password = if options.password { Some(hashed()?) } else { None };
+    let has_password = password.is_some();
+    let now = Utc::now().timestamp();
+    let user = User {
+        name: name.clone(),
+        password,
+        workspace: options.workspace.clone(),
+        scopes: (!options.scopes.is_empty()).then(|| options.scopes.clone()),
+        standing: Standing::Active,
+        created_at: now,
+    };
+    runtime.block_on(admin::add_user(&state, &user, now)).map_err(|fault| told(&fault))?;
+    let how = if has_password { "by name and password" } else { "by links: `mcp-bridge login-link`" };
+    report::tell(&format!("`{name}` can sign in, {how}."));
+    Ok(Exit::Fine)
+}
+
+/// What is kept of a password that comes by the standard input.
+fn hashed() -> Result<String, Exit> {
+    if std::io::stdin().is_terminal() {
+        report::tell("Type the password, then Enter and Ctrl+D. It is shown as you type:");
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(4096).read_to_string(&mut text);
+    let text = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
+    let length = text.expose().chars().count();
+    if read.is_err() || !password::LENGTHS.contains(&length) {
+        let (least, most) = (password::LENGTHS.start(), password::LENGTHS.end());
+        return Err(refuse(&format!("a password has {least} to {most} characters"), None));
+    }
+    password::hash(text.expose()).map_err(|fault| refuse(&fault, None))
+}
+
+fn list(options: &List) -> Result<Exit, Exit> {
+    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
+    let all = runtime.block_on(admin::users(&state, Utc::now().timestamp())).map_err(|fault| told(&fault))?;
+    if options.json {
+        let all: Vec<_> = all.iter().map(in_json).collect();
+        report::show(&serde_json::to_string_pretty(&all).unwrap_or_default());
+    } else if all.is_empty() {
+        report::tell("There is nobody: make an account with `mcp-bridge users add NAME`.");
+    } else {
+        report::show(&in_words(&all));
+    }
+    Ok(Exit::Fine)
+}
+
+fn change(options: &One) -> Result<Exit, Exit> {
+    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
+    let name = named(&options.name)?.to_lowercase();
+    let changed = admin::set_password(&state, &name, hashed()?, Utc::now().timestamp());
+    runtime.block_on(changed).map_err(|fault| told(&fault))?;
+    report::tell(&format!("`{name}` has another password, and has to sign in again."));
+    Ok(Exit::Fine)
+}
+
+fn settle(options: &One, standing: Standing) -> Result<Exit, Exit> {
+    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
+    let name = named(&options.name)?.to_lowercase();
+    let settled = admin::settle_user(&state, &name, standing, Utc::now().timestamp());
+    runtime.block_on(settled).map_err(|fault| told(&fault))?;
+    report::tell(&match standing {
+        Standing::Active => format!("`{name}` can sign in again."),
+        Standing::Pending | Standing::Revoked => {
+            format!("`{name}` is kept out, and every session and token has ended.")
+        }
+    });
+    Ok(Exit::Fine)
+}
+
+fn linked(options: &LoginLink) -> Result<Exit, Exit> {
+    let Kept { state, plan, runtime } = open(&options.place, Wanted::People)?;
+    let name = named(&options.user)?.to_lowercase();
+    let made = runtime.block_on(admin::login_link(&state, &name, Utc::now().timestamp()));
+    let token = made.map_err(|fault| told(&fault))?;
+    report::tell("It signs in once, within ten minutes. Open it in the browser in which you connect:");
+    let url = plan.and_then(|plan| plan.server.public_url).unwrap_or_default();
+    report::show(&format!("{url}/oauth/link?token={}", token.text.expose()));
+    Ok(Exit::Fine)
+}
+
+fn told(fault: &AdminFault) -> Exit {
+    refuse(&fault.to_string(), None)
+}
+
+const fn standing(user: &User) -> &'static str {
+    match user.standing {
+        Standing::Active => "active",
+        Standing::Pending | Standing::Revoked => "disabled",
+    }
+}
+
+fn in_json(user: &User) -> serde_json::Value {
+    json!({
+        "name": user.name,
+        "standing": standing(user),
+        "has_password": user.password.is_some(),
+        "workspace": user.workspace,
+        "scopes": user.scopes,
+        "created_at": time(user.created_at),
+    })
+}
+
+fn in_words(users: &[User]) -> String {
+    let widest = users.iter().map(|user| user.name.chars().count()).max().unwrap_or(0).max(4);
+    let mut text = String::new();
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(text, "{:widest$}  STANDING  PASSWORD  WORKSPACE  SCOPES", "NAME");
+    for user in users {
+        let password = if user.password.is_some() { "yes" } else { "no" };
+        let workspace = user.workspace.as_deref().unwrap_or("-");
+        let scopes = user.scopes.as_ref().map_or("all".to_owned(), |scopes| scopes.join(" "));
+        let _ = writeln!(text, "{:widest$}  {:8}  {password:8}  {workspace:9}  {scopes}", user.name, standing(user));
+    }
+    text
+}
