@@ -254,9 +254,8 @@ async fn writes_are_whole_or_not_at_all() {
     until("the doze", || running(host, "writes", "SLEEP") == 1).await;
     client.abort();
     gone(host, "writes", "SLEEP").await;
-    let open =
-        "SELECT count(*) FROM information_schema.INNODB_TRX transaction JOIN information_schema.PROCESSLIST session
-        ON session.ID = transaction.trx_mysql_thread_id WHERE session.DB = 'writes'";
+    let open = "SELECT count(*) FROM information_schema.INNODB_TRX begun JOIN information_schema.PROCESSLIST who
+        ON who.ID = begun.trx_mysql_thread_id WHERE who.DB = 'writes'";
     until("the end of the transaction", || host.admin("mysql", open) == "0").await;
     assert_eq!(host.admin("writes", "SELECT price FROM books WHERE id = 4"), "7.25");
 }
