@@ -16,6 +16,7 @@ mod context;
 mod credentials;
 mod data;
 mod edition;
+mod example;
 mod graphql;
 mod idle;
 mod inserted;

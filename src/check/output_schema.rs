@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::example;
 use crate::{
     bridge::{Convert, Field, Output},
     plan::{ColumnOverride, Output as Shaped, Structured, TextForm, Transaction, sql::Returns},
@@ -16,8 +17,8 @@ fn truncated() -> Value {
     })
 }
 
-/// The schema of a REST result, if one is known.
-pub(super) fn of_rest(written: Option<&Output>, shaped: &Shaped) -> Option<Value> {
+/// The schema of a REST result, if one is known. `example` is such a result.
+pub(super) fn of_rest(written: Option<&Output>, shaped: &Shaped, example: Option<&Value>) -> Option<Value> {
     let written = written?;
     if shaped.structured == Structured::Left {
         return None;
@@ -26,8 +27,11 @@ pub(super) fn of_rest(written: Option<&Output>, shaped: &Shaped) -> Option<Value
         return Some(Value::Object(schema.clone()));
     }
     let fields = written.fields.as_ref()?;
-    let properties: Map<String, Value> =
+    let mut properties: Map<String, Value> =
         fields.iter().map(|(name, field)| (name.clone(), of_field(field, shaped, name))).collect();
+    if let Some(example) = example {
+        example::annotate(&mut properties, example);
+    }
     let names: Vec<&String> = fields.keys().collect();
     let item = json!({ "type": "object", "properties": properties, "required": names });
     let list = json!({

@@ -3,7 +3,7 @@
 use super::{
     admission, care, complete, confirm,
     context::Context,
-    idle, mirror, output, output_schema,
+    example, idle, mirror, output, output_schema,
     params::{self, Params},
     reading,
     reply::{self, Builder, Whose},
@@ -253,7 +253,11 @@ fn advise_on_hints(operation: &Operation, hints: Annotations, at: &Pointer, cont
 fn schema_of(operation: &Operation, written: &Written, output: &Output) -> Option<serde_json::Value> {
     match operation {
         Operation::Reply(_) => None,
-        Operation::Rest(_) | Operation::Steps(_) => output_schema::of_rest(written.output.as_ref(), output),
+        Operation::Rest(_) => {
+            let example = example::of(&written.tests, output);
+            output_schema::of_rest(written.output.as_ref(), output, example.as_ref())
+        }
+        Operation::Steps(_) => output_schema::of_rest(written.output.as_ref(), output, None),
         Operation::Sql(_) | Operation::Transaction(_) => {
             let given = written.output.as_ref().and_then(|output| output.schema.clone());
             if output.structured == plan::Structured::Left {
@@ -264,7 +268,7 @@ fn schema_of(operation: &Operation, written: &Written, output: &Output) -> Optio
             }
             match operation {
                 _ if !output_schema::rows_as_they_are(output) => {
-                    output_schema::of_rest(written.output.as_ref(), output)
+                    output_schema::of_rest(written.output.as_ref(), output, None)
                 }
                 Operation::Transaction(transaction) => Some(output_schema::of_transaction(transaction, &|_| None)),
                 Operation::Sql(query) => {

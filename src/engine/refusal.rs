@@ -32,7 +32,7 @@ fn authors(request: &Request, answer: &Answer, scope: &CallScope<'_>) -> Option<
     let body = if names_body { json(answer).unwrap_or_default() } else { Value::Null };
     let scope = CallScope { result: Known::Failure { status: answer.status, body: &body }, ..*scope };
     match text.render(&scope) {
-        Ok(text) => Some(CallError::new(class(answer.status), text)),
+        Ok(text) => Some(CallError::new(class(answer), text)),
         // The answer lacks what the author's words are made of: ours stand in.
         Err(error) => {
             tracing::debug!(%error, "the words for a status could not be put together");
@@ -44,24 +44,26 @@ fn authors(request: &Request, answer: &Answer, scope: &CallScope<'_>) -> Option<
 fn by_status(request: &Request, answer: &Answer, upstream: &RestUpstream) -> CallError {
     let (method, path, status) = (request.method.as_str(), &request.path.source, answer.status);
     let told = explain(answer).map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
-    let advice = match status {
-        401 | 403 if upstream.is_operators() => &format!(
+    let wait =
+        answer.retry_after.map(|wait| format!(" The API asks to wait {} s before the next call.", wait.as_secs()));
+    let advice = match (status, &wait) {
+        // Some APIs refuse for a quota as they refuse strangers.
+        (403 | 429, Some(wait)) => wait,
+        (401 | 403, _) if upstream.is_operators() => &format!(
             " `{}` did not accept the credential that this server has for it; its operator must look.",
             upstream.name()
         ),
-        401 | 403 => " Your credential for this API was not accepted.",
-        429 => match answer.retry_after {
-            Some(wait) => &format!(" The API asks to wait {} s before the next call.", wait.as_secs()),
-            None => " The API asks for fewer calls; wait before the next one.",
-        },
-        500..=599 => " The fault is on the side of the API; trying again later may help.",
+        (401 | 403, _) => " Your credential for this API was not accepted.",
+        (429, None) => " The API asks for fewer calls; wait before the next one.",
+        (500..=599, _) => " The fault is on the side of the API; trying again later may help.",
         _ => "",
     };
-    CallError::new(class(status), format!("{method} {path} was answered with status {status}{told}.{advice}"))
+    CallError::new(class(answer), format!("{method} {path} was answered with status {status}{told}.{advice}"))
 }
 
-const fn class(status: u16) -> ErrorClass {
-    match status {
+const fn class(answer: &Answer) -> ErrorClass {
+    match answer.status {
+        403 if answer.retry_after.is_some() => ErrorClass::Limited,
         404 | 410 => ErrorClass::Missing,
         429 => ErrorClass::Limited,
         _ => ErrorClass::Upstream,

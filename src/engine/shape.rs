@@ -171,7 +171,9 @@ fn kept(output: &Output, mut body: Value) -> Result<(Value, Option<cut::Cut>), C
         value = match select::zip(&value) {
             Some(zipped) => zipped,
             None if value.is_null() => json!([]),
-            None => value,
+            None if value.is_array() => value,
+            // No lists of one length: the schema promises a list all the same.
+            None => json!([value]),
         };
     }
     let cut = output.max_items.and_then(|max| cut::items(&mut value, max));

@@ -8,7 +8,10 @@ use axum::{
     extract::{Path, Request, State},
     http::Response,
 };
-use flate2::{Compression, write::GzEncoder};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use serde_json::json;
 
 use super::upstream::{Memory, Seen, note};
@@ -32,6 +35,21 @@ impl Canned {
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    fn deflated(mut self) -> Self {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&self.body).expect("memory");
+        self.body = encoder.finish().expect("memory");
+        self.with("content-encoding", "deflate")
+    }
+
+    /// Brotli with the body as one uncompressed piece (RFC 7932 §9.2).
+    fn brotlied(mut self) -> Self {
+        let length = u32::try_from(self.body.len()).expect("a short body") - 1;
+        let head = (length << 4 | 1 << 20).to_le_bytes();
+        self.body = [&head[..3], &self.body, &[0x03]].concat();
+        self.with("content-encoding", "br")
     }
 
     fn gzipped(mut self) -> Self {
@@ -81,6 +99,14 @@ fn canned(rest: &str, seen: &Seen) -> Canned {
         "gzip" => Canned::new(200, JSON, "{\"packed\":true}").gzipped(),
         "gzip-bomb" => Canned::new(200, JSON, vec![b' '; 8 << 20]).gzipped(),
         "gzip-problem" => Canned::new(409, "application/problem+json", problem).gzipped(),
+        "br-problem" => Canned::new(409, "application/problem+json", problem).brotlied(),
+        "deflate-problem" => Canned::new(409, "application/problem+json", problem).deflated(),
+        "quota" => Canned::new(403, JSON, "{\"message\":\"API rate limit exceeded\"}")
+            .with("x-ratelimit-remaining", "0")
+            .with("x-ratelimit-reset", "4102444800"),
+        "quota-left" => Canned::new(403, JSON, "{\"message\":\"Not yours\"}")
+            .with("x-ratelimit-remaining", "12")
+            .with("x-ratelimit-reset", "4102444800"),
         "zstd-error" => Canned::new(502, "text/html", "\u{1}\u{2}").with("content-encoding", "zstd"),
         "problem" => Canned::new(409, "application/problem+json", problem),
         "validation" => {

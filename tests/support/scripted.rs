@@ -2,12 +2,18 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use axum::{Router, body::Body, extract::Request, http::Response};
+use axum::{Router, body::Body, extract::Request, http::Response, serve::Listener};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 
 use super::{
     spawn,
@@ -56,6 +62,25 @@ impl Scripted {
 pub(crate) struct StandIn {
     address: SocketAddr,
     memory: Memory,
+    connections: Arc<AtomicUsize>,
+}
+
+/// Counts the connections that come.
+struct Counting(TcpListener, Arc<AtomicUsize>);
+
+impl Listener for Counting {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let accepted = Listener::accept(&mut self.0).await;
+        self.1.fetch_add(1, Ordering::Relaxed);
+        accepted
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
 }
 
 impl StandIn {
@@ -66,6 +91,11 @@ impl StandIn {
     /// The requests so far, in order.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.memory.all()
+    }
+
+    /// How many connections were made so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Path and query of the requests so far.
@@ -99,6 +129,8 @@ where
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
-    StandIn { address, memory }
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counting = Counting(listener, Arc::clone(&connections));
+    spawn(async move { axum::serve(counting, Router::new().fallback(handler)).await });
+    StandIn { address, memory, connections }
 }

@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{Router, body::Body, extract::Request, http::Response};
@@ -81,9 +84,15 @@ impl Authority {
 pub(crate) struct TlsApi {
     pub(crate) address: SocketAddr,
     memory: Memory,
+    connections: Arc<AtomicUsize>,
 }
 
 impl TlsApi {
+    /// How many connections came about so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// The requests so far, in order.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.memory.all()
@@ -106,7 +115,8 @@ pub(crate) async fn tls_api(identity: &Identity, clients: Option<&Authority>) ->
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         }
     };
-    let config = builder.with_single_cert(vec![certificate(&identity.certificate)], key).expect("an identity");
+    let mut config = builder.with_single_cert(vec![certificate(&identity.certificate)], key).expect("an identity");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let memory = Memory::default();
     let remembered = memory.clone();
@@ -120,18 +130,21 @@ pub(crate) async fn tls_api(identity: &Identity, clients: Option<&Authority>) ->
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
     spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, router) = (acceptor.clone(), router.clone());
+            let (acceptor, router, count) = (acceptor.clone(), router.clone(), Arc::clone(&count));
             spawn(async move {
                 // Whoever does not trust it, or is not trusted, goes away here.
                 let Ok(stream) = acceptor.accept(stream).await else { return };
+                count.fetch_add(1, Ordering::Relaxed);
                 let service = TowerToHyperService::new(router);
                 let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });
-    TlsApi { address, memory }
+    TlsApi { address, memory, connections }
 }
 
 /// A proxy that leads every tunnel to one address.

@@ -23,6 +23,8 @@ use super::spawn;
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
+    /// The version of HTTP, such as `HTTP/1.1`.
+    pub(crate) version: String,
     /// Path and query.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
@@ -96,6 +98,7 @@ pub(super) async fn note(memory: &Memory, request: Request) -> (Seen, usize) {
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let seen = Seen {
         method: head.method.to_string(),
+        version: format!("{:?}", head.version),
         target: head.uri.path_and_query().map_or(String::new(), ToString::to_string),
         headers: head.headers,
         body: String::from_utf8_lossy(&body).into_owned(),

@@ -4,16 +4,17 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use http::{
     HeaderMap, HeaderValue,
-    header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_DISPOSITION, CONTENT_TYPE},
 };
 
 use super::{
     compression,
     lane::{Fault, Reply},
     pages::{Origin, Unfinished},
+    wait,
 };
 use crate::{
     document::{self, Charset, CsvForm, XmlForm},
@@ -23,9 +24,6 @@ use crate::{
 /// How much of an error's body is read: enough for a message, never a page. The rest is cut off,
 /// because what matters about an error is its status.
 const ERROR_BODY: usize = 64 * 1024;
-
-/// The longest wait that is taken from an answer.
-const MAX_WAIT: Duration = Duration::from_hours(7 * 24);
 
 /// The longest name of a file that is taken from an answer, in characters.
 const MAX_FILENAME: usize = 120;
@@ -43,7 +41,7 @@ pub struct Answer {
     pub body: Bytes,
     /// The headers, as they came.
     pub headers: HeaderMap,
-    /// How long the source asks to wait (RFC 9110 §10.2.3), a week at most.
+    /// How long the source asks to wait (RFC 9110 §10.2.3, or the end of a quota), a week at most.
     pub retry_after: Option<Duration>,
     /// The place below the source's base that the answer names, as 201 and 202 do: a path without
     /// its query.
@@ -132,7 +130,7 @@ pub(super) async fn read(mut reply: Reply, cap: usize) -> Result<Answer, ReadFau
             })?
         }
     };
-    let retry_after = retry_after(&headers, Utc::now);
+    let retry_after = wait::asked(status, &headers, Utc::now);
     Ok(Answer {
         status,
         kind: ContentKind::Empty,
@@ -317,17 +315,6 @@ fn parameter(header: &str, name: &str) -> Option<String> {
     })
 }
 
-/// `Retry-After` as seconds or as a date.
-fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> DateTime<Utc>) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        // A date that has passed asks for no wait.
-        Err(_) => (DateTime::parse_from_rfc2822(text).ok()?.to_utc() - now()).to_std().unwrap_or_default(),
-    };
-    Some(wait.min(MAX_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,22 +426,5 @@ mod tests {
         }
         assert_eq!(answer(&[("content-type", "Image/PNG; x=y")], b"x").media_type(), "image/png");
         assert_eq!(answer(&[], b"x").media_type(), "application/octet-stream");
-    }
-
-    #[test]
-    fn waits_are_seconds_or_dates() {
-        let now = || DateTime::parse_from_rfc2822("Sun, 06 Nov 1994 08:49:37 GMT").unwrap().to_utc();
-        for (written, expected) in [
-            ("120", Some(120)),
-            ("0", Some(0)),
-            ("99999999999", Some(MAX_WAIT.as_secs())),
-            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("-1", None),
-            ("soon", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, written.parse().unwrap())]);
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{written}");
-        }
     }
 }

@@ -20,6 +20,7 @@ mod redirect;
 mod request;
 mod retry;
 mod token;
+mod wait;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -249,7 +250,9 @@ impl RestUpstream {
             let read = body::read(reply, self.max_response).await;
             let mut answer = read.map_err(|fault| self.unread(request, fault))?;
             if let Some(tape) = &self.tape {
-                tape.answer(answer.status, &answer.headers, &answer.body);
+                let mut shown = answer.body.clone();
+                self.veil.draw(&mut shown, lent.as_ref());
+                tape.answer(answer.status, &answer.headers, &shown);
             }
             body::classify(&mut answer, &request.parse);
             answer.location = self.location(&answer.headers);
