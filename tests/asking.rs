@@ -27,6 +27,27 @@ tools:
     reply:
       - ask: { name: sure, message: Sure?, otherwise: "They said no." }
       - text: Done.
+resources:
+  law:
+    uri: law://{number}
+    description: A law, for those who say who they are.
+    params: { number: { type: integer, description: Which. } }
+    reply:
+      - ask: { name: who, message: Who are you?, fields: { name: string } }
+      - text: "{{number}} for {{answers.who.content.name}}"
+prompts:
+  letter:
+    description: A letter.
+    params: { to: { type: string, description: To whom. } }
+    messages:
+      - ask: { name: who, message: Who are you?, fields: { name: string } }
+      - text: "{{to}} from {{answers.who.content.name}}"
+  note:
+    description: A note.
+    params: { to: { type: string, description: To whom. } }
+    messages:
+      - ask: { name: who, message: Who are you?, fields: { name: string } }
+      - text: "{{to}} from {{answers.who.content.name}}"
 "#;
 
 async fn talk() -> Served {
@@ -35,19 +56,20 @@ async fn talk() -> Served {
 
 /// A stateless call; `extra` goes beside the arguments.
 async fn call(served: &Served, tool: &str, capabilities: &Value, extra: &Value) -> Response {
-    let mut params = json!({
-        "name": tool,
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": capabilities,
-        },
+    let mut params = extra.clone();
+    params["name"] = json!(tool);
+    stateless(served, ("tools/call", tool), capabilities, params).await
+}
+
+/// A stateless request for what has this name or address.
+async fn stateless(served: &Served, (method, name): (&str, &str), capabilities: &Value, mut params: Value) -> Response {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
     });
-    for (name, value) in extra.as_object().expect("an object") {
-        params[name] = value.clone();
-    }
-    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let post = Post::new(message.to_string()).header("mcp-protocol-version", "2026-07-28");
-    post.header("mcp-method", "tools/call").header("mcp-name", tool).send(served.address).await
+    post.header("mcp-method", method).header("mcp-name", name).send(served.address).await
 }
 
 async fn result(served: &Served, tool: &str, capabilities: &Value, extra: &Value) -> Value {
@@ -126,6 +148,65 @@ async fn a_state_is_good_for_its_own_call_only() {
         let response = call(&served, tool, &forms(), &extra).await;
         assert_eq!((response.status, &response.json()["error"]["code"]), (200, &json!(-32602)), "{extra}");
     }
+}
+
+#[tokio::test]
+async fn a_state_is_bound_to_what_was_asked_for_by_its_address_and_name() {
+    let served = talk().await;
+    let answers = json!({ "who": { "action": "accept", "content": { "name": "Bo" } } });
+    let cases = [
+        // method, params, where the text of the result stands, and params for which the state is not good
+        (
+            "resources/read",
+            json!({ "uri": "law://1" }),
+            "/contents/0/text",
+            vec![json!({ "uri": "law://2" }), json!({ "uri": "law://2", "name": "x" })],
+        ),
+        // What the method does not go by does not stand for what it does go by.
+        (
+            "resources/read",
+            json!({ "uri": "law://1", "name": "x" }),
+            "/contents/0/text",
+            vec![json!({ "uri": "law://2", "name": "x" }), json!({ "uri": "law://2" })],
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "letter", "arguments": { "to": "1" } }),
+            "/messages/0/content/text",
+            vec![
+                json!({ "name": "letter", "arguments": { "to": "2" } }),
+                json!({ "name": "note", "arguments": { "to": "1" } }),
+                json!({ "name": "note", "uri": "letter", "arguments": { "to": "1" } }),
+            ],
+        ),
+    ];
+    for (method, params, place, others) in cases {
+        let key = if method == "resources/read" { "uri" } else { "name" };
+        let send = async |mut params: Value, state: Option<&Value>| {
+            if let Some(state) = state {
+                params["requestState"] = state.clone();
+                params["inputResponses"] = answers.clone();
+            }
+            let name = params[key].as_str().expect("a name").to_owned();
+            stateless(&served, (method, &name), &forms(), params).await.json()
+        };
+        let state = send(params.clone(), None).await["result"]["requestState"].clone();
+        for other in others {
+            let refused = send(other.clone(), Some(&state)).await;
+            assert_eq!(refused["error"]["code"], -32602, "{method} {other}: {refused}");
+        }
+        let done = send(params, Some(&state)).await["result"].clone();
+        let text = done.pointer(place).and_then(Value::as_str).unwrap_or_default();
+        assert!(text.starts_with('1') && text.ends_with("Bo"), "{method}: {done}");
+    }
+}
+
+#[tokio::test]
+async fn members_that_are_null_are_members_that_are_not_there() {
+    let served = talk().await;
+    let nothing = json!({ "arguments": null, "requestState": null, "inputResponses": null });
+    let first = result(&served, "greet", &forms(), &nothing).await;
+    assert_eq!(first["resultType"], "input_required", "{first}");
 }
 
 #[tokio::test]

@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Post, serve};
 
-/// What clients of both eras are told that a bridge with this tool can do.
-async fn declared(tool: &str) -> [Value; 2] {
-    let bridge = format!("bridge: able\ntools:\n  only:\n    description: The only tool.\n    reply: {tool}\n");
-    let served = serve(&[("able.yaml", &bridge)], &[]).await;
+/// What clients of both eras are told that a bridge with these offers can do.
+async fn declared(offers: &str) -> [Value; 2] {
+    let served = serve(&[("able.yaml", &format!("bridge: able\n{offers}\n"))], &[]).await;
     let hello =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": { "protocolVersion": "2025-06-18" } });
     let hello = served.send(&hello).await.json();
@@ -27,9 +26,25 @@ async fn what_is_declared_is_there() {
         ("[{ progress: { value: 1 } }, { text: Hello. }]", Value::Null),
         ("[{ log: { message: Said. } }, { text: Hello. }]", json!({})),
     ] {
-        for capabilities in declared(tool).await {
+        let tool = format!("tools:\n  only:\n    description: The only tool.\n    reply: {tool}");
+        for capabilities in declared(&tool).await {
             assert!(capabilities["tools"].is_object(), "{capabilities}");
             assert_eq!(capabilities["logging"], logging, "{tool}: {capabilities}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_writes_to_the_log_declares_it() {
+    for offer in [
+        "resources: { only: { uri: \"able://a\", description: One., reply: [{ log: { message: Read. } }, { text: Hi. }] } }",
+        "resources: { only: { uri: \"able://{a}\", params: { a: { type: string, description: A. } }, description: One., reply: [{ log: { message: Read. } }, { text: Hi. }] } }",
+    ] {
+        for capabilities in declared(offer).await {
+            assert_eq!(capabilities["logging"], json!({}), "{offer}: {capabilities}");
+        }
+        for capabilities in declared(&offer.replace("log: { message", "progress: { value: 1, message")).await {
+            assert_eq!(capabilities.get("logging"), None, "{offer}: {capabilities}");
         }
     }
 }

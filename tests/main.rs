@@ -61,6 +61,7 @@ mod support;
 mod testing;
 mod tidy;
 mod tls;
+mod told;
 mod transactions;
 mod tree;
 mod types;

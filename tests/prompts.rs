@@ -156,6 +156,11 @@ async fn values_are_offered_by_their_beginning() {
         assert_eq!(found["result"]["completion"]["values"], values, "{params}");
         assert_eq!(found["result"]["resultType"], "complete");
     }
+    // Clients may escape what need not be.
+    let escaped = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{
+        "ref":{"type":"ref\/prompt","name":"shop\u005ftriage"},"argument":{"name":"c\u0069ty","value":"\u006f"}}}"#;
+    let found = Post::new(escaped).send(served.address).await.json();
+    assert_eq!(found["result"]["completion"]["values"], json!(["Oslo", "Odense"]), "{found}");
     for params in [
         json!({ "ref": { "type": "ref/prompt", "name": "no" }, "argument": { "name": "city", "value": "" } }),
         json!({ "ref": { "type": "ref/other" }, "argument": { "name": "city", "value": "" } }),
@@ -163,5 +168,22 @@ async fn values_are_offered_by_their_beginning() {
     ] {
         let found = legacy(&served, "2025-06-18", "completion/complete", params.clone()).await;
         assert_eq!(found["error"]["code"], -32602, "{params}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_values_are_offered_than_the_protocol_takes() {
+    let cities: Vec<String> = (0..150).map(|number| format!("city-{number:03}")).collect();
+    let bridge = format!(
+        "bridge: help\nprompts:\n  go:\n    description: Goes.\n    params: {{ city: {{ type: string, description: Where., complete: {cities:?} }} }}\n    messages: [{{ text: \"{{{{city}}}}\" }}]\n"
+    );
+    let served = serve(&[("help.yaml", &bridge)], &[]).await;
+    for (typed, shown, total, more) in [("", 100, 150, true), ("city-0", 100, 100, false), ("city-14", 10, 10, false)] {
+        let params =
+            json!({ "ref": { "type": "ref/prompt", "name": "go" }, "argument": { "name": "city", "value": typed } });
+        let found = legacy(&served, "2025-11-25", "completion/complete", params).await;
+        let found = found["result"]["completion"].clone();
+        assert_eq!(found["values"].as_array().map(Vec::len), Some(shown), "{typed}");
+        assert_eq!((&found["total"], &found["hasMore"]), (&json!(total), &json!(more)), "{typed}");
     }
 }

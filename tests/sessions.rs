@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Post, Served, call_message, initialize_message, serve, spawn};
+use crate::support::{Events, Post, Served, call_message, initialize_message, serve, spawn};
 
 const BRIDGE: &str = r#"
 bridge: shop
@@ -110,6 +110,41 @@ async fn a_session_knows_the_revision_that_was_agreed_on() {
         let other = with(&session, &ping()).header("mcp-protocol-version", "2025-11-25");
         assert_eq!(other.send(server.address).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_revision_that_is_not_served_is_refused_whatever_comes_with_it() {
+    let server = shop("http://127.0.0.1:9").await;
+    let session = server.session("2025-11-25").await;
+    let connecting = Post::new("").head("GET /sse HTTP/1.1").header("accept", "text/event-stream");
+    let mut channel = Events::open(server.address, &connecting).await;
+    let messages = format!("POST {} HTTP/1.1", channel.next().await.expect("the address").data);
+    let notification = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let get = || with(&session, &json!("")).head("GET /mcp HTTP/1.1").header("accept", "text/event-stream");
+    for version in ["banana", "1999-01-01", "2025-06-18 x"] {
+        for (what, post) in [
+            ("a request", with(&session, &ping())),
+            ("a batch", with(&session, &json!([ping()]))),
+            ("a notification", with(&session, &notification)),
+            ("an answer", with(&session, &json!({ "jsonrpc": "2.0", "id": 1, "result": {} }))),
+            ("a stream", get()),
+            ("an end", with(&session, &ping()).head("DELETE /mcp HTTP/1.1")),
+            ("a request for a channel", Post::new(ping().to_string()).head(&messages)),
+            ("a notification for a channel", Post::new(notification.to_string()).head(&messages)),
+        ] {
+            let refused = post.header("mcp-protocol-version", version).send(server.address).await;
+            assert_eq!(refused.status, 400, "{what} in {version}: {}", refused.body);
+            let words = refused.json()["error"]["message"].clone();
+            assert!(words.as_str().is_some_and(|words| words.contains("2025-11-25")), "{what}: {words}");
+        }
+        // Whoever introduces itself is about to agree on one, and may come with a later one.
+        let hello = initialize_message("2031-01-01").to_string();
+        let introduced = Post::new(hello.clone()).header("mcp-protocol-version", version).send(server.address).await;
+        assert_eq!(introduced.json()["result"]["protocolVersion"], "2025-11-25", "{}", introduced.body);
+        let taken = Post::new(hello).head(&messages).header("mcp-protocol-version", version).send(server.address).await;
+        assert_eq!(taken.status, 202, "{}", taken.body);
+    }
+    assert_eq!(with(&session, &ping()).send(server.address).await.status, 200, "the session was not ended");
 }
 
 #[tokio::test]

@@ -127,6 +127,24 @@ fn what_is_no_message_is_answered_and_does_not_end_the_talk() {
 }
 
 #[test]
+fn what_wants_no_answer_gets_none() {
+    let error = json!({ "code": 1, "message": "I could not read that." });
+    let all = [
+        json!({ "jsonrpc": "2.0", "id": null, "error": error }),
+        json!({ "jsonrpc": "2.0", "error": error }),
+        json!({ "jsonrpc": "2.0", "id": 1.5, "error": error }),
+        json!({ "jsonrpc": "2.0", "id": 99, "result": {} }),
+        json!({ "jsonrpc": "2.0", "id": null, "result": {} }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/nobody_knows", "params": { "x": 1 } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized", "params": [] }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } }),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+    ];
+    let (exit, lines, log) = talk(BRIDGE, &[], &lines(&all));
+    assert_eq!((exit, lines), (0, vec![json!({ "jsonrpc": "2.0", "id": 1, "result": {} })]), "{log}");
+}
+
+#[test]
 fn the_key_of_the_caller_comes_from_the_environment() {
     let bridge = format!(
         "{BRIDGE}  whose:\n    description: Whose.\n    params: {{ name: {{ type: string, from: caller.name }} }}\n    sql: {{ query: \"SELECT :name AS name\" }}\n\

@@ -126,7 +126,11 @@ impl Channel {
     where
         H: CallerHeaders + Clone + Send + Sync + 'static,
     {
-        match wire::read(&posted.body).map_err(dispatch::refuse)? {
+        let read = wire::read(&posted.body).map_err(|fault| {
+            let refusal = dispatch::refuse(fault);
+            if wire::wants_nothing(&posted.body) { refusal.unasked() } else { refusal }
+        });
+        match read? {
             Body::One(kind) => self.take(&kind, posted.body.clone(), &posted).await,
             Body::Many(items) => {
                 for message in self.batch(&items)? {

@@ -63,14 +63,22 @@ pub(super) fn unheaded(request: &Request<'_>, assumed: Revision) -> Result<Era, 
     }
 }
 
-/// Decides the era of a notification, from which no headers are demanded (protocol.md H-05).
-pub(super) fn notification(request: &Request<'_>, headers: Headers<'_>) -> Era {
-    let header = headers.version.map(trimmed).and_then(Revision::parse);
-    match (claim(request.params.meta), header) {
+/// Decides the era of a notification, from which no headers are demanded (protocol.md H-05). One that comes
+/// all the same names a revision that is served.
+pub(super) fn notification(request: &Request<'_>, headers: Headers<'_>) -> Result<Era, Refusal> {
+    let header = named(headers)?;
+    Ok(match (claim(request.params.meta), header) {
         (Claim::Version(_) | Claim::Malformed(_), _) => Era::Stateless(Revision::V2026_07_28),
         (Claim::None, Some(revision)) if revision.is_stateless() => Era::Stateless(revision),
         (Claim::None, revision) => Era::Legacy(revision.unwrap_or(Revision::ASSUMED)),
-    }
+    })
+}
+
+/// The revision in the header of what is no request. One that is not served is refused whatever the message
+/// is (protocol.md L-08, S-18).
+pub(super) fn named(headers: Headers<'_>) -> Result<Option<Revision>, Refusal> {
+    let header = headers.version.map(trimmed);
+    header.map(|header| Revision::parse(header).ok_or_else(|| Refusal::legacy_version(header))).transpose()
 }
 
 /// Whether a message claims a stateless revision; such a one cannot be part of a batch.
@@ -90,6 +98,8 @@ fn initialize(claim: &Claim<'_>, header: Option<&str>) -> Result<Era, Refusal> {
         Some(revision) => {
             Err(Refusal::header(format!("{revision} has no initialize: send no MCP-Protocol-Version with it")))
         }
+        // Any other header does not matter, served or not: the revision is about to be agreed on (protocol.md
+        // L-03, L-07), and a client of a later one is to get that far.
         None => Ok(Era::Legacy(Revision::LATEST_LEGACY)),
     }
 }

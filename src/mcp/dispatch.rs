@@ -118,15 +118,19 @@ where
             Err(refusal) => refusal.of(Some(request.id)).reply(),
         },
         Body::One(Kind::Notification(notification)) => {
-            let era = classify::notification(&notification, protocol);
+            let era = match classify::notification(&notification, protocol) {
+                Ok(era) => era,
+                Err(refusal) => return refusal.reply(),
+            };
             if is_stranger && matches!(era, Era::Legacy(_)) {
                 return Refusal::no_session().reply();
             }
             notify(&context, &notification, &era);
             Reply::accepted()
         }
-        Body::One(Kind::Response(response)) => match protocol.version.map(trimmed).and_then(Revision::parse) {
-            Some(revision) if revision.is_stateless() => {
+        Body::One(Kind::Response(response)) => match classify::named(protocol) {
+            Err(refusal) => refusal.reply(),
+            Ok(Some(revision)) if revision.is_stateless() => {
                 Refusal::invalid("This revision has no responses to post").reply()
             }
             _ if is_stranger => Refusal::no_session().reply(),

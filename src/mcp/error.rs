@@ -16,6 +16,8 @@ pub struct Refusal {
     data: Option<Value>,
     /// The id as it came; `None` when it could not be read.
     id: Option<Box<str>>,
+    /// Whether it refuses what wants no answer.
+    unasked: bool,
 }
 
 const PARSE: i32 = -32_700;
@@ -34,7 +36,7 @@ const UNAVAILABLE: i32 = 503;
 
 impl Refusal {
     fn new(code: i32, status: Status, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, status, message: message.into(), data: None, id: None }
+        Self { code, status, message: message.into(), data: None, id: None, unasked: false }
     }
 
     /// The body is not JSON.
@@ -120,7 +122,8 @@ impl Refusal {
     }
 
     /// A version header that names no revision, on a request without an envelope (protocol.md S-18).
-    pub(super) fn legacy_version(requested: &str) -> Self {
+    #[must_use]
+    pub fn legacy_version(requested: &str) -> Self {
         let known: Vec<_> = Revision::LEGACY.iter().map(|revision| revision.as_str()).collect();
         let requested: String = requested.chars().take(40).collect();
         Self::invalid(format!("Unsupported MCP-Protocol-Version {requested}; supported: {}", known.join(", ")))
@@ -174,6 +177,18 @@ impl Refusal {
     #[must_use]
     pub const fn is_an_answer(&self) -> bool {
         matches!(self.status, Status::Ok)
+    }
+
+    /// Whether it refuses a notification or an answer, neither of which is answered (protocol.md J-03):
+    /// only a transport with a status of its own may say so.
+    #[must_use]
+    pub const fn is_unasked(&self) -> bool {
+        self.unasked
+    }
+
+    /// The refusal of what wants no answer.
+    pub(super) fn unasked(self) -> Self {
+        Self { unasked: true, ..self }
     }
 
     /// The refusal as an answer to a client that survives no other status.

@@ -121,7 +121,9 @@ impl Hub {
     /// Tells everybody what changed at their path.
     pub(super) fn tell(&self, changes: &Changes) {
         let inner = self.0.lock();
-        let mut told: BTreeSet<SessionKey> = BTreeSet::new();
+        // Every path has lists of its own, so a session that listens at two is told of both; at one path it is
+        // told on one stream (protocol.md S-11).
+        let mut told: BTreeSet<(SessionKey, Option<&str>)> = BTreeSet::new();
         let mut informed: BTreeSet<SessionKey> = BTreeSet::new();
         // The latest stream of a session is the one that is most likely still read.
         for listener in inner.listeners.values().rev() {
@@ -131,7 +133,9 @@ impl Hub {
             let lists = changes.lists.get(&listener.bridge);
             let (tells, informs) = match listener.owner {
                 Owner::Request(_) => (lists.is_some(), true),
-                Owner::Session(session) => (lists.is_some() && told.insert(session), informed.insert(session)),
+                Owner::Session(session) => {
+                    (lists.is_some() && told.insert((session, listener.bridge.as_deref())), informed.insert(session))
+                }
             };
             for listed in lists.into_iter().flatten().filter(|listed| tells && listener.wants.contains(listed)) {
                 // A full queue holds notices that were not read yet.
@@ -285,6 +289,26 @@ mod tests {
         assert_eq!(counts, [0, 0, 4]);
         drop(places);
         assert!(hub.0.lock().listeners.is_empty());
+    }
+
+    #[test]
+    fn a_session_at_two_paths_is_told_of_both() {
+        let hub = Hub::default();
+        let owner = Owner::Session(SessionKey::random().unwrap());
+        let (shop, mut from_shop) = listener(owner.clone(), Some("shop"), &Listed::ALL);
+        let (desk, mut from_desk) = listener(owner, Some("desk"), &Listed::ALL);
+        let _places = [hub.enter(shop), hub.enter(desk)].map(Option::unwrap);
+        let of = |shop: &[Listed], desk: &[Listed]| {
+            lists([(Some("shop".into()), shop.to_vec()), (Some("desk".into()), desk.to_vec())])
+        };
+        for (changes, counts) in [
+            (of(&[Listed::Tools], &[]), [1, 0]),
+            (of(&[], &[Listed::Tools]), [0, 1]),
+            (of(&[Listed::Tools], &[Listed::Prompts]), [1, 1]),
+        ] {
+            hub.tell(&changes);
+            assert_eq!([read(&mut from_shop).len(), read(&mut from_desk).len()], counts, "{changes:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     Payload, Refusal, Revision, Status, content,
     converse::converse,
     dispatch::{Answer, Context},
+    hub::Listed,
     listing::Endpoint,
     outlet::{self, Outlet},
     wire::Request,
@@ -37,6 +38,15 @@ impl Target {
         let tools = (0..plan.tools.len()).map(Self::Tool);
         let resources = (0..plan.resources.len()).map(Self::Resource);
         tools.chain(resources).chain((0..plan.prompts.len()).map(Self::Prompt))
+    }
+
+    /// The list that names it.
+    pub(super) const fn listed(self) -> Listed {
+        match self {
+            Self::Tool(_) => Listed::Tools,
+            Self::Resource(_) => Listed::Resources,
+            Self::Prompt(_) => Listed::Prompts,
+        }
     }
 
     /// What runs when it is called.

@@ -2,7 +2,7 @@
 //! and lists, printed once for every endpoint and revision.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{Admitted, Principal, instructions},
-    plan::{Annotations, Bridge, BridgeId, Plan, Tool},
+    plan::{Admission, Annotations, Bridge, BridgeId, Plan, Tool},
 };
 
 /// How long a client may keep a list, in milliseconds (protocol.md T-20).
@@ -29,7 +29,7 @@ const LIST_TTL_MS: u64 = 60_000;
 /// Views of one endpoint that are kept; others are printed again for each request.
 const VIEWS_MAX: usize = 64;
 
-/// Names of tools that are gone, at most.
+/// Names of tools that are gone from one path, at most.
 const GONE_MAX: usize = 1024;
 
 /// Whether lists change while clients look.
@@ -64,8 +64,6 @@ pub(super) enum Asking {
 #[derive(Debug)]
 pub(super) struct Surface {
     updates: Updates,
-    /// Tools that clients may still know, because they were there before.
-    gone: HashSet<String>,
     all: Place,
     bridges: HashMap<String, Place>,
 }
@@ -78,6 +76,10 @@ struct Place {
     whole: Arc<Endpoint>,
     /// What not everybody may see.
     guarded: Vec<Target>,
+    /// Who may: with another answer a list is another one for somebody.
+    guards: Vec<(Listed, String, Admission)>,
+    /// Tools that clients may still know because they saw them here, and who did; the latest first.
+    gone: Vec<(String, Admission)>,
     /// What callers see of the path, by how they stand to each of these.
     views: RwLock<HashMap<Vec<Admitted>, Arc<Endpoint>>>,
 }
@@ -87,15 +89,19 @@ impl Surface {
         let every: Vec<BridgeId> = plan.bridges().map(|(id, _)| id).filter(|id| serves(plan, *id)).collect();
         let bridges = plan.bridges().filter(|(id, _)| serves(plan, *id));
         let bridges = bridges.map(|(id, bridge)| (bridge.name.clone(), Place::new(plan, vec![id], updates))).collect();
-        Self { updates, gone: HashSet::new(), all: Place::new(plan, every, updates), bridges }
+        Self { updates, all: Place::new(plan, every, updates), bridges }
     }
 
-    /// What a later plan offers.
-    pub(super) fn next(&self, plan: &Plan) -> Self {
-        let mut next = Self::new(plan, self.updates);
-        let known = self.gone.iter().chain(self.all.whole.tools.keys());
-        let gone = known.filter(|name| !next.all.whole.tools.contains_key(*name)).take(GONE_MAX);
-        next.gone = gone.cloned().collect();
+    /// What a plan offers after another one.
+    pub(super) fn after(before: &Live, plan: &Plan) -> Self {
+        let (surface, then) = (&before.surface, before.generation.plan());
+        let mut next = Self::new(plan, surface.updates);
+        next.all.remember(&surface.all, then, plan);
+        for (name, place) in &mut next.bridges {
+            if let Some(known) = surface.bridges.get(name) {
+                place.remember(known, then, plan);
+            }
+        }
         next
     }
 
@@ -103,10 +109,12 @@ impl Surface {
     pub(super) fn changes_since(&self, before: &Self) -> BTreeMap<Option<String>, Vec<Listed>> {
         let paths = self.bridges.keys().chain(before.bridges.keys()).map(|name| Some(name.clone()));
         let differs = |path: &Option<String>| {
-            let [now, then] = [self, before].map(|surface| surface.endpoint(path.as_deref()).map(Arc::as_ref));
-            Listed::ALL.into_iter().filter(|listed| listed_at(now, *listed) != listed_at(then, *listed)).collect()
+            let [now, then] = [self, before].map(|surface| surface.place(path.as_deref()));
+            let differs = |listed: &Listed| listed_at(now, *listed) != listed_at(then, *listed);
+            let all: Vec<Listed> = Listed::ALL.into_iter().filter(differs).collect();
+            (!all.is_empty()).then_some(all)
         };
-        paths.chain([None]).map(|path| (path.clone(), differs(&path))).collect()
+        paths.chain([None]).filter_map(|path| Some((path.clone(), differs(&path)?))).collect()
     }
 
     /// The resources among `watched` that are not what they were before.
@@ -124,9 +132,11 @@ impl Surface {
         matches!(self.updates, Updates::Told)
     }
 
-    /// Whether there was a tool of this name before the files changed.
-    pub(super) fn had(&self, tool: &str) -> bool {
-        self.gone.contains(tool)
+    /// Whether a caller could see a tool of this name at a path before the files changed. Nobody else
+    /// learns that there was one (protocol.md T-18).
+    pub(super) fn had(&self, bridge: Option<&str>, tool: &str, caller: &Principal) -> bool {
+        let gone = self.place(bridge).map_or(&[][..], |place| place.gone.as_slice());
+        gone.iter().any(|(name, admission)| name == tool && caller.admitted(admission) == Admitted::Yes)
     }
 
     fn place(&self, bridge: Option<&str>) -> Option<&Place> {
@@ -147,23 +157,53 @@ impl Surface {
     }
 }
 
-/// A list as clients see it, if there is one. Templates have one of their own, and no notice.
-fn listed_at(endpoint: Option<&Endpoint>, listed: Listed) -> Option<[&Bytes; 2]> {
-    let (endpoint, revision) = (endpoint?, Revision::LATEST_LEGACY);
-    let shelf = &endpoint.shelf;
-    Some(match listed {
-        Listed::Tools => [endpoint.tool_list.of(revision); 2],
-        Listed::Prompts => [shelf.prompt_list(revision); 2],
-        Listed::Resources => [shelf.resources(revision), shelf.resource_templates(revision)],
-    })
+/// A list, and who sees what of it.
+type Shown<'a> = ([&'a Bytes; 2], Vec<(&'a String, &'a Admission)>);
+
+/// A list as clients see it, if there is anything in it, and who sees what of it. Templates have one of their
+/// own, and no notice.
+fn listed_at(place: Option<&Place>, listed: Listed) -> Option<Shown<'_>> {
+    let (place, revision) = (place?, Revision::LATEST_LEGACY);
+    let shelf = &place.whole.shelf;
+    let lists = match listed {
+        Listed::Tools if !place.whole.tools.is_empty() => [place.whole.tool_list.of(revision); 2],
+        Listed::Prompts if shelf.has_prompts() => [shelf.prompt_list(revision); 2],
+        Listed::Resources if shelf.has_resources() => [shelf.resources(revision), shelf.resource_templates(revision)],
+        Listed::Tools | Listed::Prompts | Listed::Resources => return None,
+    };
+    let guards = place.guards.iter().filter(|(of, ..)| *of == listed);
+    Some((lists, guards.map(|(_, name, admission)| (name, admission)).collect()))
+}
+
+/// Who may see something; how often they may call it is another matter.
+fn visibility(admission: &Admission) -> Admission {
+    Admission { rate: None, ..admission.clone() }
 }
 
 impl Place {
     fn new(plan: &Plan, bridges: Vec<BridgeId>, updates: Updates) -> Self {
         let whole = Arc::new(Endpoint::new(plan, &bridges, updates, &|_| Admitted::Yes));
         let is_guarded = |tool: &Tool| bridges.contains(&tool.bridge) && !tool.admission.is_open();
-        let guarded = Target::all(plan).filter(|it| it.of(plan).is_some_and(is_guarded)).collect();
-        Self { bridges, updates, whole, guarded, views: RwLock::default() }
+        let guarded: Vec<Target> = Target::all(plan).filter(|it| it.of(plan).is_some_and(is_guarded)).collect();
+        let guards = guarded.iter().filter_map(|target| {
+            let tool = target.of(plan)?;
+            Some((target.listed(), tool.name.clone(), visibility(&tool.admission)))
+        });
+        let (guards, gone) = (guards.collect(), Vec::new());
+        Self { bridges, updates, whole, guarded, guards, gone, views: RwLock::default() }
+    }
+
+    /// Keeps in mind which tools there were here for whom, where that is over.
+    fn remember(&mut self, before: &Self, then: &Plan, now: &Plan) {
+        let seen = before.whole.tools.iter();
+        let seen = seen.filter_map(|(name, at)| Some((name, visibility(&then.tools.get(*at)?.admission))));
+        let known = before.gone.iter().map(|(name, admission)| (name, admission.clone()));
+        let is_over = |(name, admission): &(&String, Admission)| {
+            let tool = self.whole.tools.get(*name).and_then(|at| now.tools.get(*at));
+            tool.is_none_or(|tool| visibility(&tool.admission) != *admission)
+        };
+        let over = seen.chain(known).filter(is_over).take(GONE_MAX);
+        self.gone = over.map(|(name, admission)| (name.clone(), admission)).collect();
     }
 
     fn view(&self, plan: &Plan, caller: &Principal) -> Arc<Endpoint> {
@@ -229,7 +269,7 @@ impl Endpoint {
             Printed::new("tools", &all, &frame)
         };
         let (tool_list, asking_list) = (list(Asking::Model), asks.then(|| list(Asking::Client)));
-        let logs = tools.iter().any(|(_, tool)| tool.logs());
+        let logs = tools.iter().any(|(_, tool)| tool.logs()) || shelf.logs();
         let capabilities = |revision: Revision| {
             let mut all = Map::new();
             if !tools.is_empty() || !(shelf.has_resources() || shelf.has_prompts()) {

@@ -59,7 +59,7 @@ pub use error::Refusal;
 pub use headers::Headers;
 pub use messages::Messages;
 pub use revision::Revision;
-pub use wire::{id, messages};
+pub use wire::{id, is_handshake, messages};
 
 /// What a response's HTTP status will be. `serve` alone spells numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +292,7 @@ impl Server {
     /// everybody whose lists changed is told.
     pub fn replace(&self, generation: Arc<Generation>) {
         let old = self.live.load_full();
-        let surface = old.surface.next(generation.plan());
+        let surface = Surface::after(&old, generation.plan());
         let resources = surface.changed(generation.plan(), &old, &self.hub.watched());
         let changes = Changes { lists: surface.changes_since(&old.surface), resources };
         self.live.store(Live::new(generation, surface));

@@ -99,8 +99,8 @@ fn print(id: &str, prompt: &Prompt, outcome: &Outcome, (revision, endpoint): (Re
 /// Whose value is typed.
 #[derive(Deserialize)]
 struct Reference<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
     name: Option<String>,
     uri: Option<String>,
 }
@@ -124,7 +124,7 @@ pub(super) fn complete<H>(
         return Err(Refusal::params("params needs ref (ref/prompt or ref/resource) and argument with name and value"));
     };
     let (plan, shelf) = (context.live.generation.plan(), context.endpoint.shelf());
-    let owner = match (reference.kind, &reference.name, &reference.uri) {
+    let owner = match (&*reference.kind, &reference.name, &reference.uri) {
         ("ref/prompt", Some(name), _) => {
             shelf.prompt(name).and_then(|at| plan.prompts.get(at)).map(|prompt| (&prompt.tool, &prompt.completions))
         }

@@ -81,7 +81,9 @@ impl Rounds {
         request: &Request<'_>,
     ) -> Result<Self, Refusal> {
         let binding = binding(principal, request);
-        let mut given = match request.params.request_state.map(wire::text) {
+        // Clients that print every member they know say `null` for what they do not have.
+        let state = request.params.request_state.filter(|state| state.get() != "null");
+        let mut given = match state.map(wire::text) {
             None => Known::default(),
             Some(state) => {
                 let known = states.zip(state).and_then(|(states, state)| unsealed(&states.seal, &binding, &state));
@@ -159,12 +161,14 @@ fn digest(question: &Question) -> Value {
 
 /// A digest of who asks for what.
 fn binding(principal: &Principal, request: &Request<'_>) -> [u8; 32] {
-    let name = request.params.name.or(request.params.uri).and_then(wire::text).unwrap_or_default();
+    // Whichever of the two the method goes by: the other one means nothing, and must not stand in for it.
+    let [name, uri] = [request.params.name, request.params.uri].map(|it| it.and_then(wire::text).unwrap_or_default());
     let arguments = request.params.arguments.map_or("{}", RawValue::get);
     let arguments = serde_json::from_str(arguments).map_or_else(|_| arguments.to_owned(), |it| canonical(&it));
     let [kind, subject, workspace] = owner(principal);
     let mut digest = Sha256::new();
-    for part in [kind, subject, workspace, request.method.as_bytes(), name.as_bytes(), arguments.as_bytes()] {
+    let asked = [&*request.method, &*name, &*uri, &*arguments].map(str::as_bytes);
+    for part in [kind, subject, workspace].into_iter().chain(asked) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

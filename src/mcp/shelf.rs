@@ -27,6 +27,7 @@ pub(super) struct Shelf {
     locked_prompts: HashMap<String, usize>,
     watched: bool,
     completes: bool,
+    logs: bool,
     resources: Printed,
     resource_templates: Printed,
     prompt_list: Printed,
@@ -79,6 +80,7 @@ impl Shelf {
             watched: all().any(|(_, resource)| resource.watch == Watch::Offered),
             completes: templates.iter().any(|(_, it)| !it.completions.is_empty())
                 || prompts.iter().any(|(_, it)| !it.completions.is_empty()),
+            logs: all().any(|(_, resource)| resource.tool.logs()),
             resources: Printed::new("resources", &lists[0], frame),
             resource_templates: Printed::new("resourceTemplates", &lists[1], frame),
             prompt_list: Printed::new(
@@ -107,6 +109,11 @@ impl Shelf {
     /// Whether clients are offered values while they type.
     pub(super) const fn completes(&self) -> bool {
         self.completes
+    }
+
+    /// Whether reading writes to the client's log. Prompts cannot.
+    pub(super) const fn logs(&self) -> bool {
+        self.logs
     }
 
     /// Adds what is served to the capabilities.

@@ -45,13 +45,8 @@ where
         Some(_) => return Err(Refusal::params("params.arguments must be an object")),
     };
     let Some(index) = context.endpoint.tool(&name) else {
-        if context.live.surface.had(&name) {
-            let gone = print(request.id, &gone(context.endpoint, &name), revision, context.endpoint);
-            return Ok(Answer::Message(gone));
-        }
-        note(context, &name);
-        let locked = context.endpoint.locked(&name).and_then(|at| context.live.generation.plan().tools.get(at));
-        return Err(locked_by(context, locked).unwrap_or_else(|| unknown(context.endpoint, &name)));
+        let gone = missing(context, &name)?;
+        return Ok(Answer::Message(print(request.id, &gone, revision, context.endpoint)));
     };
     let tool = context.live.generation.plan().tools.get(index);
     // Only over HTTP there are headers.
@@ -60,6 +55,22 @@ where
     }
     let print = move |id: &str, outcome: &Outcome, endpoint: &Endpoint| print(id, outcome, revision, endpoint);
     invoke::run(context, request, revision, (Target::Tool(index), arguments.map(Cow::Borrowed)), print).await
+}
+
+/// What a caller is told who calls a tool that is not there for them.
+fn missing<H>(context: &Context<'_, H>, name: &str) -> Result<Outcome, Refusal> {
+    let surface = &context.live.surface;
+    let had = surface.had(context.bridge, name, context.principal);
+    let is_there = surface.endpoint(context.bridge).is_some_and(|whole| whole.tool(name).is_some());
+    if is_there || !had {
+        note(context, name);
+    }
+    let locked = context.endpoint.locked(name).and_then(|at| context.live.generation.plan().tools.get(at));
+    match locked_by(context, locked) {
+        Some(refusal) => Err(refusal),
+        None if had => Ok(gone(context.endpoint, name)),
+        None => Err(unknown(context.endpoint, name)),
+    }
 }
 
 /// Records that a caller asked for a tool that there is not, or not for it.
@@ -84,7 +95,7 @@ fn gone(endpoint: &Endpoint, name: &str) -> Outcome {
     let near = crate::diag::closest(name, endpoint.names());
     let hint = near.map_or(String::new(), |near| format!(" The nearest name is now `{near}`."));
     let text = format!(
-        "There is no tool `{name}` any more: it was removed or renamed on the server. List the tools again, or reconnect.{hint}"
+        "There is no tool `{name}` any more: it was removed, renamed or restricted on the server. List the tools again, or reconnect.{hint}"
     );
     Outcome { body: Body::Text(text), failure: Some(engine::ErrorClass::Arguments), relay: None }
 }

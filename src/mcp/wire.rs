@@ -112,7 +112,7 @@ pub(super) enum Kind<'a> {
 /// An answer to a request of the server.
 #[derive(Debug)]
 pub(super) struct Response<'a> {
-    /// The id as it came.
+    /// The id as it came; empty for an error that names no request.
     pub(super) id: &'a str,
     /// The result; `None` for an error.
     pub(super) result: Option<&'a RawValue>,
@@ -167,6 +167,12 @@ pub fn id(bytes: &[u8]) -> Option<String> {
     }
 }
 
+/// Whether a body is the first message of a client with a handshake.
+#[must_use]
+pub fn is_handshake(bytes: &[u8]) -> bool {
+    matches!(read(bytes), Ok(Body::One(Kind::Request(request))) if request.method == "initialize")
+}
+
 /// How many messages a body holds. What cannot be read counts as one.
 #[must_use]
 pub fn messages(bytes: &[u8]) -> usize {
@@ -196,6 +202,11 @@ impl<'a> Message<'a> {
             return Err("`jsonrpc` must be \"2.0\"");
         }
         let id = match self.id.map(RawValue::get) {
+            // An error whose request could not be read has no id, or none but `null` (protocol.md J-05): it is
+            // an answer all the same, and to answer it in turn would never end between two servers like this.
+            None | Some("null") if self.method.is_none() && self.result.is_none() && self.error.is_some() => {
+                return Ok(Kind::Response(Response { id: "", result: None }));
+            }
             None => None,
             Some(id) if is_id(id) => Some(id),
             Some(_) => return Err("`id` must be a string or an integer"),
@@ -211,6 +222,16 @@ impl<'a> Message<'a> {
             }
             (None, _) => Err("`method` is missing"),
         }
+    }
+}
+
+/// Whether bytes that are no message were meant as one that wants no answer: as a notification or as an
+/// answer. Such a one is not answered either (protocol.md J-03).
+pub(super) fn wants_nothing(bytes: &[u8]) -> bool {
+    let Ok(Value::Object(message)) = serde_json::from_slice(bytes) else { return false };
+    match message.get("method") {
+        Some(method) => method.is_string() && !message.contains_key("id"),
+        None => message.contains_key("error") || message.contains_key("result"),
     }
 }
 
@@ -264,6 +285,10 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":9007199254740993,"method":"ping","params":{}}"#, "request 9007199254740993"),
             (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, "notification"),
             (r#"{"jsonrpc":"2.0","id":1,"result":null}"#, "response"),
+            (r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x"}}"#, "response"),
+            (r#"{"jsonrpc":"2.0","error":{"code":1,"message":"x"}}"#, "response"),
+            (r#"{"jsonrpc":"2.0","id":null,"result":{}}"#, "shape"),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping","error":{}}"#, "shape"),
             (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "shape"),
             (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, "shape"),
             (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, "shape"),
@@ -283,6 +308,23 @@ mod tests {
                 Err(NotAMessage::NotJson) => "not json".into(),
             };
             assert_eq!(found, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_to_want_no_answer_gets_none() {
+        for (text, quiet) in [
+            (r#"{"jsonrpc":"2.0","method":"x","params":[]}"#, true),
+            (r#"{"method":"x"}"#, true),
+            (r#"{"jsonrpc":"2.0","id":{},"error":{}}"#, true),
+            (r#"{"jsonrpc":"2.0","result":{}}"#, true),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#, false),
+            (r#"{"jsonrpc":"2.0","method":7}"#, false),
+            ("{}", false),
+            ("[]", false),
+            ("{", false),
+        ] {
+            assert_eq!(wants_nothing(text.as_bytes()), quiet, "{text}");
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     engine::Principal,
-    mcp::{Channel, Eras, Posted, Refusal, Status},
+    mcp::{self, Channel, Eras, Posted, Refusal, Status},
 };
 
 /// Where the messages of a channel are posted.
@@ -96,6 +96,9 @@ async fn take(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Re
         return Err(refused(Refusal::transport(Status::NotFound, words)));
     };
     let body = http::read(body, &head.headers).await.map_err(refused)?;
+    if !mcp::is_handshake(&body) {
+        negotiation::is_served(version.as_ref()).map_err(refused)?;
+    }
     let request = shared.number();
     let headers = OwnHeaders::new(head.headers, shared);
     match channel.receive(Posted { body, principal, headers, request }).await {

@@ -358,6 +358,7 @@ fn end(shared: &Shared, principal: &Principal, headers: &HeaderMap) -> Response<
 /// The session that a client names, in a revision that has sessions.
 fn session(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let [version, ..] = negotiation::own(headers)?;
+    negotiation::is_served(version.as_ref())?;
     let named = headers.get(negotiation::SESSION).and_then(|session| session.to_str().ok());
     Ok(named.filter(|_| !is_stateless(version.as_ref())))
 }

@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::mcp::{Accepts, Refusal, Status};
+use crate::mcp::{Accepts, Refusal, Revision, Status};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The headers of the protocol, with their names in its own spelling.
@@ -63,6 +63,15 @@ pub(super) fn own(headers: &HeaderMap) -> Result<[Option<HeaderValue>; 4], Refus
         *value = single(headers, name).map_err(|()| Refusal::unclear_header(spelled))?.cloned();
     }
     Ok(values)
+}
+
+/// Refuses a revision that is not served, whatever comes with it (protocol.md L-08, S-18).
+pub(super) fn is_served(version: Option<&HeaderValue>) -> Result<(), Refusal> {
+    let named = version.and_then(|version| version.to_str().ok()).map(str::trim);
+    match named.filter(|named| Revision::parse(named).is_none()) {
+        Some(unknown) => Err(Refusal::legacy_version(unknown)),
+        None => Ok(()),
+    }
 }
 
 /// The one value of a header, if it came; an error when there are more or it is no text.

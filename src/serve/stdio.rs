@@ -153,7 +153,9 @@ async fn read<I: AsyncRead>(input: I, channel: &Arc<Channel>, principal: &Arc<Pr
                 channel.receive(Posted { body, principal, headers: NoHeaders, request }).await
             }
         };
-        if let Err(refusal) = refused {
+        if let Err(refusal) = refused
+            && !refusal.is_unasked()
+        {
             channel.refuse(&refusal).await;
         }
     }
