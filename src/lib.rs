@@ -12,6 +12,7 @@ pub mod cli;
 pub mod diag;
 pub mod document;
 pub mod engine;
+pub mod import;
 pub mod load;
 pub mod mcp;
 pub mod plan;

@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod explain;
 mod fix;
+mod import;
 mod instructions;
 mod kept;
 mod keys;
@@ -61,6 +62,9 @@ enum Command {
     Instructions(instructions::Options),
     /// Says what a code of `check` means, and what to write instead
     Explain(explain::Options),
+    /// Makes a bridge file of what others have described
+    #[command(subcommand)]
+    Import(import::Options),
     /// Makes, shows, replaces and takes back API keys
     #[command(subcommand)]
     Keys(keys::Options),
@@ -142,6 +146,7 @@ pub fn run() -> Exit {
         Command::Tools(options) => tools::run(&options),
         Command::Instructions(options) => instructions::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Keys(options) => keys::run(&options),
         Command::Clients(options) => clients::run(&options),
         Command::Users(options) => users::run(&options),

@@ -1,8 +1,10 @@
 //! Floor 2. YAML with the place of every value; the only door to the YAML crates.
 //!
 //! A file is read into a tree of [`Node`]s that know where they stand, because diagnostics
-//! must point at the exact text. `serde_yaml` prints values; it never reads bridge files.
+//! must point at the exact text. `serde_yaml` prints values; it never reads bridge files. What was
+//! written for others, such as an API document, is read into plain values.
 
+mod foreign;
 mod interpolate;
 mod locate;
 mod parse;
@@ -10,6 +12,7 @@ mod scalar;
 mod secrets;
 mod syntax;
 
+pub use foreign::read_foreign;
 pub use interpolate::{Variables, interpolate};
 pub use locate::{Pointer, key_at, value_at};
 pub use parse::parse;

@@ -7,6 +7,7 @@ mod breaker;
 mod challenge;
 mod compression;
 mod conceal;
+mod download;
 mod explain;
 mod fetch;
 mod lane;
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 pub use body::{Answer, ContentKind};
+pub use download::{Downloaded, download};
 pub use explain::{explain, plain_reason};
 pub use fetch::{FetchFault, Fetcher, Named, is_local};
 pub use pages::{Origin, Place, Unfinished};

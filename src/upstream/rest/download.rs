@@ -1,0 +1,62 @@
+//! Floor 5. Fetches a document that the person at the terminal named, such as the description of an API:
+//! from anywhere, because it is their own command, but bounded in size, time and redirects.
+
+use std::time::Duration;
+
+use http::header::ACCEPT;
+use reqwest::{Client, redirect::Policy};
+use url::Url;
+
+/// Bytes of a document at most, after decompression. The largest in the wild have 50 MB.
+const LARGEST: usize = 64 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_mins(1);
+const REDIRECTS: usize = 5;
+
+/// A document, and where it was found in the end.
+#[derive(Debug)]
+pub struct Downloaded {
+    /// Its text.
+    pub text: String,
+    /// Its address after redirects.
+    pub url: Url,
+}
+
+/// Fetches a document.
+///
+/// # Errors
+/// A sentence without a full stop.
+pub async fn download(url: &Url) -> Result<Downloaded, String> {
+    let told = |error: reqwest::Error| {
+        let mut words = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            words = inner.to_string();
+            cause = inner.source();
+        }
+        words
+    };
+    let client = Client::builder()
+        .redirect(Policy::limited(REDIRECTS))
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .user_agent(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(told)?;
+    let request = client.get(url.clone()).header(ACCEPT, "application/json, application/yaml, */*");
+    let mut response = request.send().await.map_err(told)?;
+    if !response.status().is_success() {
+        return Err(format!("the answer has the status {}", response.status().as_u16()));
+    }
+    let url = response.url().clone();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(told)? {
+        if body.len() + chunk.len() > LARGEST {
+            return Err(format!("it has more than {} MiB", LARGEST >> 20));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let text = String::from_utf8(body).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    Ok(Downloaded { text, url })
+}
