@@ -126,3 +126,36 @@ fn files_that_take_no_such_keys_are_told() {
     let (exit, _, told) = keys(folder.path(), &["list"]);
     assert!(exit == 2 && told.contains("store: true"), "{told}");
 }
+
+#[tokio::test]
+async fn a_change_of_a_key_is_in_the_record() {
+    let api = upstream().await;
+    let file = bridge(&api.url()).replace("server:\n", "server:\n  audit: { file: audit.jsonl }\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("desk.yaml"), &file).expect("a folder that can be written");
+    let token = made(folder.path(), &["create", "--name", "ci", "--workspace", "acme"]);
+    let next = made(folder.path(), &["rotate", "ci", "--overlap", "0s"]);
+    made(folder.path(), &["revoke", "ci"]);
+    let text = fs::read_to_string(folder.path().join("audit.jsonl")).expect("a record");
+    let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<_> = all.iter().map(|it| [&it["event"], &it["decision"], &it["key"], &it["caller"]]).collect();
+    let id = |token: &str| json!(token["mcb_pat_".len()..][..8]);
+    let (first, second) = (id(&token), id(&next));
+    let key = json!("key");
+    let ci = json!("ci");
+    assert_eq!(
+        told,
+        [
+            [&key, &json!("created"), &first, &ci],
+            [&key, &json!("rotated"), &second, &ci],
+            [&key, &json!("revoked"), &second, &ci],
+        ]
+    );
+    assert_eq!(all[0]["workspace"], json!("acme"));
+    assert!(!text.contains(&token) && !text.contains(&next));
+    // What cannot be recorded is not begun.
+    fs::write(folder.path().join("desk.yaml"), file.replace("audit.jsonl", "no/such/folder.jsonl")).expect("a file");
+    let (exit, token, told) = keys(folder.path(), &["create", "--name", "other"]);
+    assert_eq!((exit, token.as_str()), (2, ""), "{told}");
+    assert!(!keys(folder.path(), &["list", "--state", "mcp-bridge-state.db"]).1.contains("other"));
+}

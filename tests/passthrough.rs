@@ -200,3 +200,30 @@ async fn an_unverified_credential_is_passed_on_and_nothing_is_known_of_its_holde
     assert_eq!(ask("orders", "Bearer t-ada").await.status, 429, "each credential has a share of its own");
     assert_eq!(ask("orders", "Bearer t-bo").await.status, 200);
 }
+
+#[test]
+fn what_the_specification_forbids_is_said_by_check_and_at_each_start() {
+    let unverified = BRIDGE.split("      authorization_servers").next().unwrap().to_owned();
+    for (file, words) in [
+        (BRIDGE.to_owned(), "callers are let in with credentials of an API, which go on to it as they are"),
+        (format!("{unverified}      unsafe_unverified: true\n"), "credentials are passed on that nobody has verified"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        // Who verifies nobody must not reach what does not look.
+        let file = file.replace("  open: { rest: \"${OTHER}\" }\n", "").replace("  weather: ", "  # ");
+        std::fs::write(folder.path().join("shop.yaml"), file).unwrap();
+        for command in [&["check", "shop.yaml"][..], &["serve", "--stdio", "shop.yaml"]] {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
+                .args(command)
+                .current_dir(folder.path())
+                .env_clear()
+                .env("API", "https://api.shop.example")
+                .env("KEY", KEY)
+                .stdin(std::process::Stdio::null())
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(told.contains(words), "{command:?}:\n{told}");
+        }
+    }
+}

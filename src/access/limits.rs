@@ -52,18 +52,23 @@ impl Limits {
     /// When either has had its share.
     pub async fn known(&self, principal: &Principal, address: IpAddr, messages: u32) -> Result<(), Exhausted> {
         if let (Some(limiter), Some((person, _))) = (&self.end_user, principal.end_user()) {
+            // A caller that has had its share leaves no trace of the people it makes up.
+            self.caller(principal, address, 0).await?;
             let taken = limiter.take(&(principal.key(), person), messages).await;
             taken.map_err(|wait| Exhausted { whose: "of this person", wait })?;
         }
-        if let Some(limiter) = &self.caller {
-            let taken = match principal.key() {
-                // Those whom nobody asks are told apart by where they are.
-                (Identified::Anonymous, _) => limiter.take(&network(address), messages).await,
-                key => limiter.take(&key, messages).await,
-            };
-            taken.map_err(|wait| Exhausted { whose: "of this caller", wait })?;
-        }
-        Ok(())
+        self.caller(principal, address, messages).await
+    }
+
+    /// Counts events of a caller; of none it is only asked whether there is something left.
+    async fn caller(&self, principal: &Principal, address: IpAddr, events: u32) -> Result<(), Exhausted> {
+        let Some(limiter) = &self.caller else { return Ok(()) };
+        let taken = match principal.key() {
+            // Those whom nobody asks are told apart by where they are.
+            (Identified::Anonymous, _) => limiter.take(&network(address), events).await,
+            key => limiter.take(&key, events).await,
+        };
+        taken.map_err(|wait| Exhausted { whose: "of this caller", wait })
     }
 
     /// Counts a request without a valid credential.

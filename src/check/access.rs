@@ -58,7 +58,7 @@ pub(super) fn server(written: &Written, context: &mut Context<'_>) -> Server {
         server.state = state(written, &at.at("state"), context);
     }
     if let Some(limits) = &written.rate_limit {
-        limit(limits, &mut server);
+        limit((limits, written), &at, &mut server, context);
     }
     if let Some(header) = &written.end_user_header {
         let at = at.at("end_user_header");
@@ -102,10 +102,27 @@ fn remembers(written: &Written, server: &Server) -> bool {
         || server.api_keys.as_ref().is_some_and(|it| it.stored == Stored::Accepted)
 }
 
-fn limit(limits: &RateLimits, server: &mut Server) {
+fn limit((limits, written): (&RateLimits, &Written), at: &Pointer, server: &mut Server, context: &mut Context<'_>) {
+    people_count(written, at, context);
     server.limits.caller = limits.per_caller.map(admission::rate);
     server.limits.end_user = limits.per_end_user.map(admission::rate);
     server.limits.stranger = limits.per_ip_unauthenticated.map_or(server.limits.stranger, admission::rate);
+}
+
+/// A limit for people counts only where they are named, and holds only where those who name them have
+/// one, too: whoever makes people up would have a share for each (auth.md §4.9).
+fn people_count(written: &Written, at: &Pointer, context: &mut Context<'_>) {
+    let Some(limits) = written.rate_limit.as_ref().filter(|limits| limits.per_end_user.is_some()) else { return };
+    let limit = at.at("rate_limit").at("per_end_user");
+    if written.end_user_header.is_none() && !context.has(&at.at("end_user_header")) {
+        let fault =
+            Diagnostic::error(Code::EndUserLimit, context.key(&limit), "no caller names people, so nothing counts");
+        context.push(fault.help("name the header that they stand in: `end_user_header: x-poke-user-id`"));
+    } else if limits.per_caller.is_none() && !context.has(&at.at("rate_limit").at("per_caller")) {
+        let message = "a caller that makes people up has a share for each of them";
+        let advice = Diagnostic::warning(Code::EndUserLimit, context.key(&limit), message);
+        context.push(advice.help("limit the caller, too: `per_caller: 600/min`"));
+    }
 }
 
 fn listen(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<SocketAddr> {
@@ -146,9 +163,13 @@ fn public_url(text: &str, at: &Pointer, server: &mut Server, context: &mut Conte
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     // Identifiers are texts: what clients compare must not be written in two ways (auth.md T1).
     let plain = format!("{}://{host}", url.scheme());
-    if text.trim_end_matches('/') != plain {
+    if text != plain {
         let span = context.value(at);
-        let fault = Diagnostic::error(Code::Address, span, "this address is scheme and host alone, in lower case");
+        let fault = Diagnostic::error(
+            Code::Address,
+            span,
+            "this address is scheme and host alone, in lower case, without a slash at the end",
+        );
         context.push(fault.replace(format!("write `{plain}`"), span, plain.clone()));
     }
     server.public_url = Some(plain.clone());

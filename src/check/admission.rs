@@ -107,19 +107,30 @@ pub(super) fn undeclared<'k>(
 /// Scopes are declared all or not at all: with a list of them, one that is not in it is misspelt.
 /// And a tool that changes something while others need scopes is one that was forgotten.
 pub(super) fn hold_against(plan: &Plan, document: &Document, context: &mut Context<'_>) {
-    if plan.server.scopes.is_empty() {
+    let is_declared = !plan.server.scopes.is_empty();
+    let keys = plan.server.api_keys.iter().flat_map(|keys| &keys.keys);
+    // Who gives scopes to callers, or asks for them elsewhere, has callers that may not do everything.
+    let mut given = keys.map(|key| &key.scopes).chain(plan.tools.iter().map(|tool| &tool.admission.scopes));
+    let is_graded = is_declared || (plan.server.asks_callers() && given.any(|scopes| !scopes.is_empty()));
+    if !is_graded {
         return;
     }
     let prefix = document.file.prefix.as_deref().unwrap_or_default();
     for (name, tool) in &document.file.tools {
         let at = Pointer::root().at("tools").at(name);
-        are_declared(&tool.scopes, plan, &at, context);
+        if is_declared {
+            are_declared(&tool.scopes, plan, &at, context);
+        }
         let built = plan.tools.iter().find(|built| built.name.strip_prefix(prefix) == Some(name.as_str()));
-        if tool.scopes.is_empty() && built.is_some_and(crate::plan::Tool::writes) {
+        let is_open = tool.scopes.is_empty() && tool.require.is_empty();
+        if is_open && built.is_some_and(crate::plan::Tool::writes) {
             let message = format!("`{name}` changes something, and every caller may call it");
             let advice = Diagnostic::warning(Code::WriteWithoutScope, context.key(&at), message);
             context.push(advice.help("name the scopes it needs: `scopes: [\u{2026}]`"));
         }
+    }
+    if !is_declared {
+        return;
     }
     for (name, resource) in &document.file.resources {
         are_declared(&resource.scopes, plan, &Pointer::root().at("resources").at(name), context);

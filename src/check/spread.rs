@@ -1,6 +1,6 @@
 //! Floor 4. Where credentials and data could go that they should not (auth.md §4.10 and §6).
 
-use url::{Origin, Url};
+use url::Url;
 
 use super::{
     Document,
@@ -16,7 +16,6 @@ use crate::{
 
 /// Holds the sources and tools of a file against what is dangerous together.
 pub(super) fn hold_against(plan: &Plan, (document, sources): (&Document, &Sources), context: &mut Context<'_>) {
-    let mut seen: Vec<(&str, SecretId, Origin)> = Vec::new();
     for name in document.file.sources.keys() {
         let Some(rest) = sources.known(name).and_then(|known| rest_of(plan, known)) else { continue };
         let at = Pointer::root().at("sources").at(name).at("rest").at("auth");
@@ -28,14 +27,19 @@ pub(super) fn hold_against(plan: &Plan, (document, sources): (&Document, &Source
             context.push(advice.help("send it in a header, if the API takes it there: `header: x-api-key`"));
         }
         let Some((secret, to)) = credential(rest) else { continue };
-        let elsewhere =
-            seen.iter().find(|(_, other, origin)| *origin != to.origin() && context.is_same(*other, secret));
-        if let Some((other, ..)) = elsewhere {
-            let message = format!("the credential of `{other}` is sent to {} too", to.origin().ascii_serialization());
+        // Those before it, of every file: each pair is told once.
+        let before = sources.known(name).map_or(0, |known| known.id.index());
+        let elsewhere = plan.sources.iter().take(before).find(|other| match &other.kind {
+            SourceKind::Rest(other) => credential(other)
+                .is_some_and(|(one, origin)| origin.origin() != to.origin() && context.is_same(one, secret)),
+            SourceKind::Sql(_) => false,
+        });
+        if let Some(other) = elsewhere {
+            let (other, to) = (&other.name, to.origin().ascii_serialization());
+            let message = format!("the credential of `{other}` is sent to {to} too");
             let fault = Diagnostic::error(Code::CredentialSpread, context.key(&at), message);
             context.push(fault.help("give each API a credential of its own: whoever has this one can use it at both"));
         }
-        seen.push((name, secret, to.origin()));
     }
     three_at_once(plan, (document, sources), context);
 }

@@ -55,6 +55,9 @@ pub(super) fn run(options: &Options) -> Exit {
         tools => format!(", {tools} tools"),
     });
     report::sum_up(&format!("{count} {noun}{tools}: {}", report::summary(diagnostics)));
+    if let Some(note) = checked.plan.as_ref().and_then(|(plan, _)| plan.passed_on()) {
+        report::sum_up(&format!("note: {note}"));
+    }
     if let (Format::Full, Some(first)) = (options.format, diagnostics.iter().next()) {
         report::sum_up(&format!("`mcp-bridge explain {}` says more about a code", first.code.as_str()));
     }

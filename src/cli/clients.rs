@@ -113,7 +113,7 @@ pub(super) fn run(options: &Options) -> Exit {
 }
 
 fn create(options: &Create) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime } = open(&options.place, Wanted::People)?;
+    let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
     let signs_in = options.ways.contains(&Way::Code);
     if signs_in == options.redirects.is_empty() {
         let (message, help) = if signs_in {

@@ -9,9 +9,11 @@ use clap::Args;
 use super::{Exit, report};
 use crate::{
     diag::closest,
+    engine::open_audit,
     plan::{Plan, StatePlace, Stored},
     secret::{Secret, Vault},
     state::State,
+    telemetry::{Audit, KeyChanged},
 };
 
 /// Characters of a name at most.
@@ -112,7 +114,25 @@ pub(super) fn known_scopes(scopes: &[String], plan: &Plan) -> Result<(), Exit> {
 pub(super) struct Kept {
     pub(super) state: Arc<State>,
     pub(super) plan: Option<Plan>,
+    audit: Option<Arc<Audit>>,
     pub(super) runtime: tokio::runtime::Runtime,
+}
+
+impl Kept {
+    /// Records a change of a key, where the bridge files want a record.
+    pub(super) fn note(
+        &self,
+        decision: &'static str,
+        (key, caller): (&str, &str),
+        workspace: Option<&str>,
+    ) -> Result<Exit, Exit> {
+        let Some(audit) = &self.audit else { return Ok(Exit::Fine) };
+        let noted = self.runtime.block_on(audit.key_changed(&KeyChanged { decision, key, caller, workspace }));
+        match noted {
+            Ok(()) => Ok(Exit::Fine),
+            Err(fault) => Err(refuse(&format!("the change was made and is not in the record: {fault}"), None)),
+        }
+    }
 }
 
 /// Opens the state that the bridge files name.
@@ -136,7 +156,12 @@ pub(super) fn open(place: &Where, wanted: Wanted) -> Result<Kept, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| refuse(&format!("the state cannot be opened: {error}"), None))?;
     let state = runtime.block_on(State::open(&place, &vault)).map_err(|fault| refuse(&fault.to_string(), None))?;
-    Ok(Kept { state: Arc::new(state), plan, runtime })
+    // A change that nobody could account for is not begun.
+    let audit = match plan.as_ref().filter(|_| wanted == Wanted::Keys) {
+        Some(plan) => runtime.block_on(open_audit(plan, &vault)).map_err(|fault| refuse(fault.public(), None))?,
+        None => None,
+    };
+    Ok(Kept { state: Arc::new(state), plan, audit, runtime })
 }
 
 /// A place as it stands on the command line: a file, or the address of a database.

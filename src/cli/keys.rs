@@ -96,9 +96,10 @@ pub(super) fn run(options: &Options) -> Exit {
 }
 
 fn create(options: &Create) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime } = open(&options.place, Wanted::Keys)?;
+    let kept = open(&options.place, Wanted::Keys)?;
+    let Kept { state, plan, runtime, .. } = &kept;
     let name = named(&options.name)?;
-    if let Some(plan) = &plan {
+    if let Some(plan) = plan {
         known_scopes(&options.scopes, plan)?;
     }
     let now = Utc::now().timestamp();
@@ -111,11 +112,12 @@ fn create(options: &Create) -> Result<Exit, Exit> {
     };
     let token = runtime.block_on(state.create_key(&key, now)).map_err(|fault| refuse(&fault.to_string(), None))?;
     show(&token, key.expires_at);
-    Ok(Exit::Fine)
+    kept.note("created", (&token.id, &key.name), options.workspace.as_deref())
 }
 
 fn rotate(options: &Rotate) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::Keys)?;
+    let kept = open(&options.place, Wanted::Keys)?;
+    let Kept { state, runtime, .. } = &kept;
     let now = Utc::now().timestamp();
     let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
     let Lifetime(Some(overlap)) = options.overlap else {
@@ -126,16 +128,17 @@ fn rotate(options: &Rotate) -> Result<Exit, Exit> {
     let token = rotated.map_err(|fault| refuse(&fault.to_string(), None))?;
     show(&token, expires_at);
     report::tell(&format!("The old token is valid until {}.", time(now + overlap)));
-    Ok(Exit::Fine)
+    kept.note("rotated", (&token.id, &options.name), options.workspace.as_deref())
 }
 
 fn revoke(options: &Revoke) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::Keys)?;
+    let kept = open(&options.place, Wanted::Keys)?;
+    let Kept { state, runtime, .. } = &kept;
     let which = Which { name: &options.name, workspace: options.workspace.as_deref() };
     let revoked = runtime.block_on(state.revoke_key(which, Utc::now().timestamp()));
     let key = revoked.map_err(|fault| refuse(&fault.to_string(), None))?;
     report::tell(&format!("The key `{}` ({}) is revoked.", key.name, key.id));
-    Ok(Exit::Fine)
+    kept.note("revoked", (&key.id, &key.name), key.workspace.as_deref())
 }
 
 fn list(options: &List) -> Result<Exit, Exit> {

@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options) -> Exit {
 
 /// Serves the one client that started the process.
 async fn talk(plan: Plan, vault: &Vault, watch: Option<Watch>) -> Exit {
-    let words = size(&plan);
+    let (words, note) = (size(&plan), plan.passed_on());
     let generation = match Generation::build(plan, vault).await {
         Ok(generation) => generation,
         Err(error) => {
@@ -87,6 +87,7 @@ async fn talk(plan: Plan, vault: &Vault, watch: Option<Watch>) -> Exit {
         Some(watch) => server.watching(watch),
         None => server,
     };
+    warn(note.as_deref());
     tracing::info!("serving {words} over standard input and output");
     let stop = CancellationToken::new();
     telemetry::spawn(stop_on_signal(stop.clone()));
@@ -100,6 +101,13 @@ fn told(drained: Drained) -> Exit {
         Drained::CutOff => tracing::warn!("stopped; some calls had not ended within the grace period"),
     }
     Exit::Fine
+}
+
+/// What has to be said each time.
+fn warn(note: Option<&str>) {
+    if let Some(note) = note {
+        tracing::warn!("{note}");
+    }
 }
 
 /// How much is served, in words.
@@ -118,6 +126,7 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr, watch: Option<Watch>) -> Exit {
+    let note = plan.passed_on();
     let (words, scheme) = (size(&plan), if plan.server.tls.is_some() { "https" } else { "http" });
     let generation = match Generation::build(plan, vault).await {
         Ok(generation) => generation,
@@ -141,6 +150,7 @@ async fn serve(plan: Plan, vault: &Vault, listen: SocketAddr, watch: Option<Watc
         None => bound,
     };
     let address = bound.address().unwrap_or(listen);
+    warn(note.as_deref());
     tracing::info!("serving {words} at {scheme}://{address}/mcp");
     let stop = CancellationToken::new();
     telemetry::spawn(stop_on_signal(stop.clone()));

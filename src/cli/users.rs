@@ -99,7 +99,7 @@ pub(super) fn link(options: &LoginLink) -> Exit {
 }
 
 fn add(options: &Add) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime } = open(&options.place, Wanted::People)?;
+    let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
     let name = named(&options.name)?.to_lowercase();
     if let Some(plan) = &plan {
         known_scopes(&options.scopes, plan)?;
@@ -175,7 +175,7 @@ fn settle(options: &One, standing: Standing) -> Result<Exit, Exit> {
 }
 
 fn linked(options: &LoginLink) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime } = open(&options.place, Wanted::People)?;
+    let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
     let name = named(&options.user)?.to_lowercase();
     let made = runtime.block_on(admin::login_link(&state, &name, Utc::now().timestamp()));
     let token = made.map_err(|fault| told(&fault))?;

@@ -237,6 +237,8 @@ codes! {
     Exfiltration = "MB0660",
     /// An audit that cannot be kept.
     Audit = "MB0661",
+    /// A limit for people that counts nothing, or holds nobody.
+    EndUserLimit = "MB0662",
 
     /// An output that cannot be made.
     Output = "MB0701",

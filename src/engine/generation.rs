@@ -70,6 +70,13 @@ impl Generation {
         self.audit.as_ref()
     }
 
+    /// Records that this is served from now on.
+    pub fn record(&self) {
+        if let Some(audit) = &self.audit {
+            record::served(&self.plan, audit);
+        }
+    }
+
     /// What is kept of the tool's results, where it has a cache.
     pub(super) fn cache(&self, tool: &Tool) -> Option<&Cache> {
         self.caches.of(tool)

@@ -37,5 +37,5 @@ pub use outcome::{Block, Body, Contents, ContentsBody, Outcome};
 pub use peer::{Abilities, Asked, Level, LogEntry, Peer, Progress, Proof, Question, QuestionKind, Silent};
 pub use preview::{Preview, preview};
 pub use principal::{Admitted, CallerHeaders, Identified, Identity, Principal};
-pub use record::Tally;
+pub use record::{Tally, open as open_audit};
 pub use share::Share;

@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use serde_json::json;
+
 use crate::{
     plan::{AuditPlace, Plan, StatePlace},
     secret::Vault,
@@ -48,7 +50,7 @@ impl Default for Tally {
 ///
 /// # Errors
 /// When it cannot be kept where the author wants it.
-pub(super) async fn open(plan: &Plan, vault: &Vault) -> Result<Option<Arc<Audit>>, UpstreamError> {
+pub async fn open(plan: &Plan, vault: &Vault) -> Result<Option<Arc<Audit>>, UpstreamError> {
     let Some(declared) = &plan.server.audit else { return Ok(None) };
     let key = plan.server.signing_key.and_then(|key| vault.get(key));
     let unusable = |why: String| UpstreamError::new(FailureClass::Internal, format!("the audit cannot be kept: {why}"));
@@ -65,6 +67,21 @@ pub(super) async fn open(plan: &Plan, vault: &Vault) -> Result<Option<Arc<Audit>
         }
     };
     audit.map(Some).map_err(|error| unusable(error.to_string()))
+}
+
+/// Notes what a plan offers, as models are told of it.
+pub(super) fn served(plan: &Plan, audit: &Audit) {
+    let told = plan.tools.iter().map(|tool| {
+        json!({
+            "name": tool.name,
+            "title": tool.title,
+            "description": tool.description,
+            "input": tool.input_schema,
+            "output": tool.output_schema,
+            "reads": tool.annotations.read_only,
+        })
+    });
+    audit.served(&told.collect::<Vec<_>>());
 }
 
 /// Opens what the server remembers.

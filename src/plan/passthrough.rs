@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{SourceId, rest::Request};
+use super::{Auth, Plan, RestSource, SourceId, SourceKind, rest::Request};
 use crate::select::Path;
 
 /// Credentials of an upstream.
@@ -51,4 +51,21 @@ pub struct Verify {
     pub scopes: BTreeSet<String>,
     /// How long the answer is believed.
     pub cache: Duration,
+}
+
+impl Plan {
+    /// What has to be said of credentials that go on as they came, in a sentence: the specification of
+    /// MCP has servers accept tokens that are for them, and pass none on (auth.md §1.5). A key beside
+    /// such a credential makes it one that is meant to go on (P4).
+    #[must_use]
+    pub fn passed_on(&self) -> Option<String> {
+        self.server.passthrough.as_ref()?;
+        let to = self.sources.iter().filter(|source| {
+            matches!(&source.kind, SourceKind::Rest(RestSource { auth: Auth::Passthrough { .. }, .. }))
+        });
+        let names: Vec<_> = to.map(|source| format!("`{}`", source.name)).collect();
+        let words = "callers are let in with credentials of an API, which go on to it as they are; the specification \
+                     of MCP forbids that unless this server and the API are one to who issues them";
+        (!names.is_empty()).then(|| format!("{words} ({})", names.join(", ")))
+    }
 }

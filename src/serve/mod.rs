@@ -69,6 +69,7 @@ impl Bound {
             generation.state(),
             generation.audit(),
         );
+        generation.record();
         let limits = Limits::new(server.shutdown_grace);
         let key = server.signing_key.and_then(|key| vault.get(key));
         let app = App::new(mcp::Server::new(Arc::new(generation), key), address, callers);

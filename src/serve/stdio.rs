@@ -42,6 +42,7 @@ impl Swap for Served {
     }
 
     fn swap(&self, generation: Generation, _: &Vault) -> Result<(), String> {
+        generation.record();
         self.0.replace(Arc::new(generation));
         Ok(())
     }
@@ -82,6 +83,7 @@ impl Stdio {
                 }
             }
         };
+        generation.record();
         Ok(Self { protocol: mcp::Server::new(Arc::new(generation), None), principal, grace, watch: None })
     }
 

@@ -45,6 +45,7 @@ impl Swap for App {
             Guard::new(server, self.address()),
             Callers::new(generation.plan(), authenticator, generation.state(), generation.audit()),
         );
+        generation.record();
         self.protocol().replace(Arc::new(generation));
         Ok(())
     }

@@ -102,6 +102,20 @@ pub struct Decision {
     pub who: Option<Who>,
 }
 
+/// A key that was made, replaced or taken back.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyChanged<'a> {
+    /// `created`, `rotated` or `revoked`.
+    pub decision: &'static str,
+    /// The id of the key.
+    pub key: &'a str,
+    /// The caller that it identifies.
+    pub caller: &'a str,
+    /// Where it belongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<&'a str>,
+}
+
 /// A call of a tool.
 #[derive(Clone, Debug, Serialize)]
 struct Entry<'a> {
@@ -178,6 +192,42 @@ impl Audit {
         self.note(&Told { event: "auth", decision });
     }
 
+    /// Notes what is offered from now on: how many tools, and a digest of all that models are told of
+    /// them. Another digest means that somebody changed what they say (auth.md §4.10).
+    pub fn served(&self, tools: &[Value]) {
+        #[derive(Serialize)]
+        struct Told {
+            event: &'static str,
+            tools: usize,
+            digest: String,
+        }
+        let told = canonical(&Value::Array(tools.to_vec()));
+        let digest = format!("sha256:{}", hex(&Sha256::digest(told.as_bytes())));
+        self.note(&Told { event: "served", tools: tools.len(), digest });
+    }
+
+    /// Notes a change of a key, and waits until that is written.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub async fn key_changed(&self, change: &KeyChanged<'_>) -> Result<(), Unwritten> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            event: &'static str,
+            #[serde(flatten)]
+            change: &'a KeyChanged<'a>,
+        }
+        self.sure(&Told { event: "key", change }).await
+    }
+
+    /// Writes an entry that somebody waits for.
+    async fn sure(&self, entry: &impl Serialize) -> Result<(), Unwritten> {
+        let (done, wait) = oneshot::channel();
+        let entry = text(entry, self.lost.swap(0, Ordering::Relaxed));
+        self.waiting.try_send(Message::Sure(Some(entry), done)).map_err(|_| Unwritten)?;
+        if wait.await == Ok(true) { Ok(()) } else { Err(Unwritten) }
+    }
+
     /// Notes a call that begins now.
     #[must_use]
     pub fn call<'a>(&'a self, called: Called<'a>, who: Who) -> CallRecord<'a> {
@@ -217,13 +267,6 @@ impl Audit {
     }
 
     fn digest(&self, text: &str) -> String {
-        let hex = |bytes: &[u8]| {
-            bytes.iter().fold(String::new(), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
-        };
         let keyed = self.key.as_ref().and_then(|key| Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).ok());
         match keyed {
             Some(mut mac) => {
@@ -253,10 +296,7 @@ impl CallRecord<'_> {
     /// # Errors
     /// When it was not: then the call must not run.
     pub async fn ahead(&self) -> Result<(), Unwritten> {
-        let (done, wait) = oneshot::channel();
-        let entry = text(&self.entry("begin"), self.audit.lost.swap(0, Ordering::Relaxed));
-        self.audit.waiting.try_send(Message::Sure(Some(entry), done)).map_err(|_| Unwritten)?;
-        if wait.await == Ok(true) { Ok(()) } else { Err(Unwritten) }
+        self.audit.sure(&self.entry("begin")).await
     }
 
     /// How the call ended.
@@ -311,6 +351,14 @@ fn text(entry: &impl Serialize, lost: u64) -> String {
     }
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     serde_json::to_string(&Timed { time, lost: (lost > 0).then_some(lost), entry }).unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// JSON with the members of every object in order.
