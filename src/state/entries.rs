@@ -1,6 +1,6 @@
 //! Floor 5. The audit in the database of the state: entries are added, and neither changed nor removed.
 
-use rusqlite::params;
+use rusqlite::{TransactionBehavior, params};
 
 use super::Local;
 use crate::telemetry::Ledger;
@@ -27,7 +27,7 @@ impl Ledger for Entries {
     fn append(&mut self, entries: &[String]) -> Result<(), String> {
         let mut writer = self.0.writer.lock();
         let mut add = || {
-            let change = writer.transaction()?;
+            let change = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for entry in entries {
                 change.prepare_cached("INSERT INTO audit (entry) VALUES (?1)")?.execute(params![entry])?;
             }

@@ -1,7 +1,7 @@
 //! Floor 5. API keys that were made by `mcp-bridge keys create`: found by digest, with a life of
 //! their own. Times are seconds since 1970.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 
 use super::{Kind, Local, TokenText};
 
@@ -187,7 +187,7 @@ impl Local {
     ) -> Result<TokenText, KeyFault> {
         let token = TokenText::new(Kind::Key)?;
         let mut writer = self.writer.lock();
-        let change = writer.transaction()?;
+        let change = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let old = only(&change, which, now)?;
         let end = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
         change.execute(
@@ -207,7 +207,7 @@ impl Local {
     /// [`KeyFault::Unknown`], [`KeyFault::Several`], or when the database refuses.
     pub(super) fn revoke_key(&self, which: Which<'_>, now: i64) -> Result<Key, KeyFault> {
         let mut writer = self.writer.lock();
-        let change = writer.transaction()?;
+        let change = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = only(&change, which, now)?;
         // Whoever revokes by name means every token that goes by it.
         change.execute(
@@ -295,6 +295,19 @@ mod tests {
 
     fn which(name: &str) -> Which<'_> {
         Which { name, workspace: None }
+    }
+
+    #[test]
+    fn a_change_waits_for_another_process_that_writes() {
+        let (folder, server) = state();
+        let command = Local::open(&folder.path().join("state.db")).unwrap();
+        let token = command.create_key(&key("ci", None), 10).unwrap();
+        std::thread::scope(|scope| {
+            let touching = scope.spawn(|| (0..300).try_for_each(|now| server.touch_key(&token.id, now)));
+            let rotating = (0..60).try_for_each(|now| command.rotate_key(which("ci"), 0, Some(1000), now).map(|_| ()));
+            rotating.unwrap();
+            touching.join().unwrap().unwrap();
+        });
     }
 
     #[test]
