@@ -119,7 +119,7 @@ async fn live_answers_are_recorded_without_credentials_and_with_the_layout_kept(
             id: 7
             title: Emma $${x}
             access_token: '***'
-            note: say ***
+            note: say [redacted]
 ",
         "",
     );

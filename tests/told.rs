@@ -17,7 +17,7 @@ fn bridge(name: &str, tools: &[(&str, &str)]) -> String {
 }
 
 fn keyed(name: &str, tools: &[(&str, &str)]) -> String {
-    let keys = r#"
+    let keys = r"
 server:
   auth:
     api_keys:
@@ -25,7 +25,7 @@ server:
         - { name: plain, value: plain-key-of-this-test, scopes: [read] }
         - { name: admin, value: admin-key-of-this-test, scopes: [read, admin] }
     scopes: { read: {}, admin: {} }
-"#;
+";
     format!("{}{keys}", bridge(name, tools))
 }
 

@@ -202,7 +202,7 @@ mod tests {
         for (title, name) in [
             ("Swagger Petstore - OpenAPI 3.0", "petstore"),
             ("The API", "the-api"),
-            ("1Password Connect", "api-1password-connect"),
+            ("1Password Connect", "password-connect"),
             ("", "api"),
             ("Ünïcode größe", "ncode-gre"),
         ] {
