@@ -50,6 +50,8 @@ const ELSEWHERE: &[(Code, &str)] = &[
     (Code::FullScan, CONNECTED),
     (Code::SourceUnreachable, CONNECTED),
     (Code::CatalogStale, CONNECTED),
+    (Code::ParamMisfit, CONNECTED),
+    (Code::ColumnRenamed, CONNECTED),
 ];
 
 const CONNECTED: &str = "a database says it: `cli::check_asks_the_databases_when_it_is_told_to`";

@@ -31,6 +31,7 @@ mod one_language;
 mod output_schemas;
 mod pages;
 mod passthrough;
+mod pooler;
 mod postgres;
 mod prompts;
 mod reload;

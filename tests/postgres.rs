@@ -1,10 +1,10 @@
 //! SQL tools on a real PostgreSQL server: arguments, bounds, writes, who may see what, and what is
 //! left behind when nobody waits any more.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use mcp_bridge::{
-    catalog::{Finding, Scan},
+    catalog::{Finding, Misfit, Scan},
     upstream::Upstreams,
 };
 use serde_json::{Value, json};
@@ -433,6 +433,8 @@ tools:
   all: { description: All., params: { word: { type: string, required: false, description: Word. } }, sql: { query: "SELECT id FROM big WHERE true [[ AND word = :word ]]" } }
   gone: { description: Gone., sql: { query: "SELECT id FROM bigger" } }
   drop: { description: Drops., sql: { mode: write, query: "DELETE FROM big" } }
+  loose: { description: Loose., params: { ids: { type: array, items: { type: string }, description: Ids. }, least: { type: number, description: Least. } }, sql: { query: "SELECT word, id FROM big WHERE id IN (:ids) AND id > :least" } }
+  twins: { description: Twins., sql: { query: "SELECT a.id, b.id FROM big a JOIN big b USING (id) WHERE a.id = 1" } }
 "#;
     let folder = tempfile::tempdir().expect("a folder");
     let url = host.url("app", "asked");
@@ -444,7 +446,26 @@ tools:
     let words = "42P01: relation \"bigger\" does not exist".to_owned();
     assert_eq!(findings("gone"), [Finding::Refused { words }]);
     assert_eq!(findings("drop"), [Finding::Scans(Scan { table: "big".into(), rows: 20_000 })]);
+    let misfit = |param: &str| Finding::Misfit(Misfit { param: param.into(), takes: "an integer".into() });
+    assert_eq!(findings("loose"), [misfit("ids"), misfit("least")]);
+    let columns = catalog.columns("twins").expect("asked");
+    let names: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.given.as_deref())).collect();
+    assert_eq!(names, [("id", None), ("id_2", Some("id"))]);
     assert_eq!(host.admin("asked", "SELECT count(*) FROM big"), "20000");
+    let told = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
+        .args(["check", "--connect", "--format", "concise", "asked.yaml"])
+        .current_dir(folder.path())
+        .env("DB", &url)
+        .output()
+        .expect("the program runs");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    for expected in [
+        "asked.yaml:10:210: warning[MB0546]: the database takes an integer for `ids`, and the param permits more",
+        "warning[MB0546]: the database takes an integer for `least`, and the param permits more",
+        "warning[MB0547]: another column `id` of the result is called `id_2`",
+    ] {
+        assert!(told.contains(expected), "{told}");
+    }
 }
 
 const COLLIDING: &str = "

@@ -7,7 +7,7 @@ use mcp_bridge::serve::Drained;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Events, Post, Served, call_message, initialize_message, serve, serve_watched, spawn, until, upstream,
+    Events, Post, Served, call_message, initialize_message, postgres, serve, serve_watched, spawn, until, upstream,
 };
 
 fn bridge(tools: &str) -> String {
@@ -229,4 +229,28 @@ async fn a_server_whose_files_are_not_watched_has_nothing_to_tell() {
     assert_eq!(standing(session).send(server.address).await.status, 405);
     let refused = listening(&json!({ "toolsListChanged": true })).send(server.address).await;
     assert_eq!((refused.status, refused.json()["error"]["code"].as_i64()), (404, Some(-32601)));
+}
+
+#[tokio::test]
+async fn databases_that_are_declared_as_before_keep_their_connections() {
+    const PID: &str = "  pid: { description: Pid., sql: { query: SELECT pg_backend_pid(), returns: value } }\n";
+    const MORE: &str = "  more: { description: More., sql: { query: SELECT 1 } }\n";
+    let Some(host) = postgres() else { return };
+    host.database("reloaded", "");
+    let bridge = |seconds: u32, tools: &str| {
+        let source = format!("{{ url: \"${{DB}}\", statement_timeout: {seconds}s, pool: {{ max: 2 }} }}");
+        format!("bridge: shop\nsources: {{ db: {{ sql: {source} }} }}\ntools:\n{tools}")
+    };
+    let url = host.url("app", "reloaded");
+    let server = serve_watched(&[("shop.yaml", &bridge(5, PID))], &[("DB", &url)]).await;
+    let pid = async || server.text("pid", &json!({})).await;
+    let before = pid().await;
+    server.write("shop.yaml", &bridge(5, &format!("{PID}{MORE}")));
+    lists(&server, &["pid", "more"]).await;
+    assert_eq!(pid().await, before, "the pool is the one from before");
+    server.write("shop.yaml", &bridge(6, PID));
+    lists(&server, &["pid"]).await;
+    assert_ne!(pid().await, before, "another statement timeout is another pool");
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'reloaded' AND usename = 'app'";
+    until("the end of the pool that nobody uses", || host.admin("postgres", sessions) == "1").await;
 }

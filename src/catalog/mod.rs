@@ -34,6 +34,9 @@ pub struct Entry {
 pub struct Column {
     /// Its name in the result.
     pub name: String,
+    /// The name that the statement gives it, where that is another: a second `id` is `id_2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
     /// Its declared type, in the words of the database; `None` for an expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<String>,
@@ -55,6 +58,8 @@ pub enum Finding {
     Writes,
     /// It reads a large table from end to end.
     Scans(Scan),
+    /// It takes less for a param than that permits.
+    Misfit(Misfit),
     /// The database could not be asked.
     Unreachable {
         /// Why.
@@ -72,6 +77,16 @@ pub struct Scan {
     pub rows: u64,
 }
 
+/// A param that the database takes less for than it permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Misfit {
+    /// The param.
+    pub param: String,
+    /// What the database takes: "an integer".
+    pub takes: String,
+}
+
 /// What a database says about one text of a statement, without running it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
@@ -81,6 +96,8 @@ pub struct Prepared {
     pub writes: bool,
     /// The large tables it reads from end to end.
     pub scans: Vec<Scan>,
+    /// The params that it takes less for than they permit.
+    pub misfits: Vec<Misfit>,
 }
 
 impl Catalog {

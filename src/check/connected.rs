@@ -5,9 +5,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::places::{Places, Statement};
 use crate::{
-    catalog::{Catalog, Column, Entry, Finding},
+    catalog::{Catalog, Column, Entry, Finding, Misfit},
     diag::{Code, Diagnostic, Diagnostics, closest},
-    plan::{Extent, Plan, Query, sql::Access},
+    plan::{
+        Extent, Plan, Query,
+        sql::{Access, Returns},
+    },
     text::{FileSet, Span},
 };
 
@@ -26,8 +29,9 @@ pub fn compare(plan: &Plan, catalog: &Catalog, places: &Places, files: &FileSet)
         for finding in &entry.findings {
             diagnostics.push(word(finding, query, place, files));
         }
-        if entry.findings.iter().all(|finding| matches!(finding, Finding::Scans(_))) {
+        if entry.findings.iter().all(|finding| matches!(finding, Finding::Scans(_) | Finding::Misfit(_))) {
             overrides(entry, query, place, &mut diagnostics);
+            names(entry, query, place, &mut diagnostics);
         }
     }
     diagnostics.sort(files);
@@ -69,9 +73,32 @@ fn word(finding: &Finding, query: &Query, place: &Statement, files: &FileSet) ->
                 Extent::Open => advice.help("without a LIMIT the database may compute more rows than are ever sent"),
             }
         }
+        Finding::Misfit(Misfit { param, takes }) => {
+            let at = find(&format!(":{param}"), place.query, files).unwrap_or(place.query);
+            let words = format!("the database takes {takes} for `{param}`, and the param permits more");
+            let advice = Diagnostic::warning(Code::ParamMisfit, at, words);
+            advice.help("declare the param as the database takes it, or convert it in the statement")
+        }
         Finding::Unreachable { words } => {
             Diagnostic::error(Code::SourceUnreachable, place.query, format!("the statement was not tried: {words}"))
         }
+    }
+}
+
+/// Columns that the result has to rename.
+fn names(entry: &Entry, query: &Query, place: &Statement, diagnostics: &mut Diagnostics) {
+    let is_shown = match query.returns {
+        Returns::Rows | Returns::Row => true,
+        Returns::Value | Returns::Affected => false,
+    };
+    for Column { name, given, .. } in entry.columns.iter().filter(|_| is_shown) {
+        let words = match given.as_deref() {
+            None => continue,
+            Some("") => format!("a column of the result has no name, and is called `{name}`"),
+            Some(given) => format!("another column `{given}` of the result is called `{name}`"),
+        };
+        let advice = Diagnostic::warning(Code::ColumnRenamed, place.query, words);
+        diagnostics.push(advice.help("give the column a name with AS"));
     }
 }
 

@@ -182,6 +182,11 @@ codes! {
     /// Pages that cannot be turned.
     Pagination = "MB0545",
 
+    /// A param that the database takes less for than it permits.
+    ParamMisfit = "MB0546",
+    /// A column of a result that is renamed.
+    ColumnRenamed = "MB0547",
+
     /// A transaction that cannot be, or a key that has no meaning in one.
     TransactionKey = "MB0560",
     /// A name that no statement of a transaction can have.

@@ -35,8 +35,22 @@ impl Generation {
     ///
     /// # Errors
     /// When a client cannot be made at all.
-    pub async fn build(mut plan: Plan, vault: &Vault) -> Result<Self, UpstreamError> {
+    pub async fn build(plan: Plan, vault: &Vault) -> Result<Self, UpstreamError> {
         let upstreams = Upstreams::connect(&plan, vault)?;
+        Self::assemble(plan, vault, upstreams).await
+    }
+
+    /// As [`Self::build`], to take the place of another: databases that are declared as they were keep
+    /// their connections, and calls that run go on.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub async fn follow(plan: Plan, vault: &Vault, before: &Self) -> Result<Self, UpstreamError> {
+        let upstreams = Upstreams::connect_beside(&plan, vault, &before.upstreams)?;
+        Self::assemble(plan, vault, upstreams).await
+    }
+
+    async fn assemble(mut plan: Plan, vault: &Vault, upstreams: Upstreams) -> Result<Self, UpstreamError> {
         let catalog = upstreams.catalog(&plan).await;
         check::apply_catalog(&mut plan, &catalog);
         let audit = record::open(&plan, vault).await?;

@@ -160,7 +160,7 @@ pub enum Grant {
 }
 
 /// A database.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlSource {
     /// Which engine, and where.
     pub engine: Engine,
@@ -175,7 +175,7 @@ pub struct SqlSource {
 }
 
 /// A database engine and where to find the database.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Engine {
     /// `SQLite`, in this process.
     Sqlite {
@@ -214,7 +214,7 @@ impl Engine {
 }
 
 /// A database behind a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
     /// Where it is.
     pub place: Place,
@@ -305,7 +305,7 @@ pub enum SettingValue {
 }
 
 /// The connections of a database that are kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// How many at most.
     pub max: usize,

@@ -62,6 +62,9 @@ pub(super) trait Swap: Send + Sync {
     /// Whether a plan can take the place of the one that is served; why not, otherwise.
     fn accepts(&self, plan: &Plan) -> Result<(), String>;
 
+    /// What is served now.
+    fn current(&self) -> Arc<Generation>;
+
     /// Serves another generation from now on.
     fn swap(&self, generation: Generation, vault: &Vault) -> Result<(), String>;
 
@@ -163,7 +166,7 @@ async fn apply(read: Read, swap: &dyn Swap) -> Outcome {
         return Outcome::Refused;
     }
     let tools = plan.tools.len();
-    let generation = match Generation::build(plan, &vault).await {
+    let generation = match Generation::follow(plan, &vault, &swap.current()).await {
         Ok(generation) => generation,
         Err(error) => {
             tracing::error!(reason = error.public(), "the changed files are not served");

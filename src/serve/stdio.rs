@@ -41,6 +41,10 @@ impl Swap for Served {
         Ok(())
     }
 
+    fn current(&self) -> Arc<Generation> {
+        self.0.generation()
+    }
+
     fn swap(&self, generation: Generation, _: &Vault) -> Result<(), String> {
         generation.record();
         self.0.replace(Arc::new(generation));

@@ -29,6 +29,10 @@ impl Swap for App {
         Ok(())
     }
 
+    fn current(&self) -> Arc<Generation> {
+        self.protocol().generation()
+    }
+
     fn swap(&self, generation: Generation, vault: &Vault) -> Result<(), String> {
         let server = &generation.plan().server;
         let authenticator =

@@ -4,6 +4,7 @@ mod error;
 pub mod rest;
 pub mod sql;
 mod tape;
+mod ties;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -18,6 +19,7 @@ pub use error::{FailureClass, Relay, UpstreamError};
 use rest::RestUpstream;
 use sql::SqlUpstream;
 pub use tape::{Asked, Tape};
+use ties::Ties;
 
 /// A connected source.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub enum Upstream {
     /// A REST base.
     Rest(Box<RestUpstream>),
     /// A database.
-    Sql(Box<SqlUpstream>),
+    Sql(Arc<SqlUpstream>),
 }
 
 /// Every source of a plan, in the order of the plan.
@@ -39,6 +41,8 @@ struct Connected {
     bridge: String,
     name: String,
     upstream: Upstream,
+    /// What its connections depend on, where they are worth keeping.
+    ties: Option<Ties>,
 }
 
 /// Whether a source can be used.
@@ -59,16 +63,39 @@ impl Upstreams {
     /// # Errors
     /// When a client cannot be made at all, such as without any trusted certificates.
     pub fn connect(plan: &Plan, vault: &Vault) -> Result<Self, UpstreamError> {
+        Self::connect_beside(plan, vault, &Self { all: Vec::new() })
+    }
+
+    /// As [`Self::connect`]; databases that are the same in `others` share their connections.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_beside(plan: &Plan, vault: &Vault, others: &Self) -> Result<Self, UpstreamError> {
         let mut all = Vec::with_capacity(plan.sources.len());
         for source in &plan.sources {
-            let upstream = match &source.kind {
-                SourceKind::Rest(rest) => Upstream::Rest(Box::new(RestUpstream::new(&source.name, rest, vault)?)),
-                SourceKind::Sql(sql) => Upstream::Sql(Box::new(SqlUpstream::new(&source.name, sql, vault))),
-            };
             let bridge = plan.bridges.get(source.bridge.0).map_or(String::new(), |bridge| bridge.name.clone());
-            all.push(Connected { bridge, name: source.name.clone(), upstream });
+            let (upstream, ties) = match &source.kind {
+                SourceKind::Rest(rest) => {
+                    (Upstream::Rest(Box::new(RestUpstream::new(&source.name, rest, vault)?)), None)
+                }
+                SourceKind::Sql(sql) => {
+                    let ties = Ties::of((&bridge, &source.name), sql, vault);
+                    let kept = ties.as_ref().and_then(|ties| others.held_by(ties));
+                    let made = || Arc::new(SqlUpstream::new(&source.name, sql, vault));
+                    (Upstream::Sql(kept.unwrap_or_else(made)), ties)
+                }
+            };
+            all.push(Connected { bridge, name: source.name.clone(), upstream, ties });
         }
         Ok(Self { all })
+    }
+
+    fn held_by(&self, ties: &Ties) -> Option<Arc<SqlUpstream>> {
+        let same = self.all.iter().find(|connected| connected.ties.as_ref().is_some_and(|other| other.hold(ties)))?;
+        match &same.upstream {
+            Upstream::Sql(sql) => Some(Arc::clone(sql)),
+            Upstream::Rest(_) => None,
+        }
     }
 
     /// As [`Self::connect`], with all that is asked and answered taken down.
@@ -80,7 +107,8 @@ impl Upstreams {
         for connected in &mut all.all {
             match &mut connected.upstream {
                 Upstream::Rest(rest) => rest.record(tape),
-                Upstream::Sql(sql) => sql.record(tape),
+                // Nobody else has it yet.
+                Upstream::Sql(sql) => Arc::get_mut(sql).into_iter().for_each(|sql| sql.record(tape)),
             }
         }
         Ok(all)
@@ -101,10 +129,10 @@ impl Upstreams {
             let upstream = match &source.kind {
                 SourceKind::Rest(rest) => Upstream::Rest(Box::new(RestUpstream::played(&source.name, rest, tape)?)),
                 SourceKind::Sql(sql) => {
-                    Upstream::Sql(Box::new(SqlUpstream::played((&source.name, sql), own(id).as_deref(), tape)))
+                    Upstream::Sql(Arc::new(SqlUpstream::played((&source.name, sql), own(id).as_deref(), tape)))
                 }
             };
-            all.push(Connected { bridge: String::new(), name: source.name.clone(), upstream });
+            all.push(Connected { bridge: String::new(), name: source.name.clone(), upstream, ties: None });
         }
         Ok(Self { all })
     }
@@ -118,7 +146,7 @@ impl Upstreams {
     /// Asks every database whether it answers. REST bases are not asked: a call to them may
     /// cost money or count against a quota.
     pub async fn readiness(&self) -> Vec<Readiness> {
-        let asked = self.all.iter().map(async |Connected { bridge, name, upstream }| {
+        let asked = self.all.iter().map(async |Connected { bridge, name, upstream, .. }| {
             let fault = match upstream {
                 Upstream::Sql(sql) => sql.ready().await.err().map(|error| error.public().to_owned()),
                 Upstream::Rest(_) => None,
@@ -128,10 +156,13 @@ impl Upstreams {
         futures_util::future::join_all(asked).await
     }
 
-    /// Closes the connections that are not in use, so that databases can put their files in order.
+    /// Closes the connections that are not in use, so that databases can put their files in order. What
+    /// others share goes on.
     pub async fn close(&self) {
         for connected in &self.all {
-            if let Upstream::Sql(sql) = &connected.upstream {
+            if let Upstream::Sql(sql) = &connected.upstream
+                && Arc::strong_count(sql) == 1
+            {
                 sql.close().await;
             }
         }
@@ -195,6 +226,9 @@ async fn inspect(sql: &SqlUpstream, query: &Query) -> Entry {
         }
         for scan in prepared.scans {
             note(&mut entry, Finding::Scans(scan));
+        }
+        for misfit in prepared.misfits {
+            note(&mut entry, Finding::Misfit(misfit));
         }
         if at == 0 {
             entry.columns = prepared.columns;

@@ -16,7 +16,7 @@ pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
 pub(crate) use httpbin::PNG;
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
-pub(crate) use servers::{Server, mariadb, postgres};
+pub(crate) use servers::{Server, mariadb, pooler, postgres};
 pub(crate) use tls::{Authority, Identity, Validity, proxy, tls_api};
 pub(crate) use upstream::{Upstream, upstream};
 

@@ -53,6 +53,14 @@ pub(crate) fn mariadb() -> Option<&'static Server> {
     SERVER.get_or_init(|| found("MariaDB", program("mariadbd"), start_mariadb)).as_ref()
 }
 
+/// The shared pooler in front of the PostgreSQL server; `None`, with a line that says so, where one of
+/// them is not installed.
+pub(crate) fn pooler() -> Option<&'static Server> {
+    static POOLER: OnceLock<Option<Server>> = OnceLock::new();
+    let start = |host: &Server| found("PgBouncer", program("pgbouncer"), |program| start_pooler(program, host));
+    POOLER.get_or_init(|| postgres().and_then(start)).as_ref()
+}
+
 fn found(name: &str, programs: Option<PathBuf>, start: impl FnOnce(&Path) -> Server) -> Option<Server> {
     let Some(programs) = programs else {
         #[expect(clippy::disallowed_methods, reason = "whether servers are required is said to the tests this way")]
@@ -193,6 +201,30 @@ fn start_mariadb(server: &Path) -> Server {
     server.admin("mysql", "DELETE FROM global_priv WHERE User = ''; FLUSH PRIVILEGES");
     server.admin("mysql", &format!("CREATE USER app IDENTIFIED BY '{escaped}'"));
     server.admin("mysql", &format!("GRANT ALL ON *.* TO admin IDENTIFIED BY '{escaped}' WITH GRANT OPTION"));
+    server
+}
+
+/// PgBouncer in its transaction mode, with fewer connections than clients.
+fn start_pooler(program: &Path, host: &Server) -> Server {
+    let folder = folder("postgres");
+    let (port, users) = (free_port(), folder.join("users"));
+    fs::write(&users, format!("\"app\" \"{PASSWORD}\"\n\"admin\" \"{PASSWORD}\"\n")).expect("a file");
+    let settings = format!(
+        "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+         unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 2\n",
+        host.port,
+        users.display()
+    );
+    let file = folder.join("pgbouncer.ini");
+    fs::write(&file, settings).expect("a file");
+    let mut server = as_user("postgres", program);
+    server.push(file.display().to_string());
+    let server = Server { port, client: host.client.clone(), _watcher: watch(&folder, "INT", &server), folder };
+    let since = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(since.elapsed() < PATIENCE, "{}", fs::read_to_string(server.folder.join("log")).unwrap_or_default());
+        std::thread::yield_now();
+    }
     server
 }
 

@@ -36,7 +36,7 @@ use super::{
     bind::Given,
     pool::{Lease, Pool},
     remote::{CONNECT_TIMEOUT, Gate, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, timed_out, too_wide},
-    row::Written,
+    row::{Written, renamed},
     transaction::Which,
 };
 use crate::{
@@ -204,7 +204,7 @@ impl Mysql {
                 let (known, access) = inner.prepared(&stop, &form.sql).await?;
                 let writes = access == Access::Write || known.columns.is_none() || !leading::is_read(&form.sql);
                 let scans = if writes { Vec::new() } else { inner.scans(&stop, (&statement, &form)).await? };
-                Ok(catalog::Prepared { columns: described(&known), writes, scans })
+                Ok(catalog::Prepared { columns: described(&known), writes, scans, misfits: Vec::new() })
             };
             tell_it(tell, inspected.await);
         };
@@ -465,9 +465,11 @@ fn refused(public: impl Into<Cow<'static, str>>) -> UpstreamError {
 
 fn described(known: &Known) -> Vec<Column> {
     let Some(columns) = &known.columns else { return Vec::new() };
-    let names = super::row::unique(columns.fields.iter().map(|field| field.name.as_str()));
+    let names = renamed(columns.fields.iter().map(|field| field.name.as_str()));
     let described = names.into_iter().zip(&columns.fields);
-    described
-        .map(|(name, field)| Column { name, declared: None, schema: Some(field.shape.schema(&field.told)) })
-        .collect()
+    let column = |((name, given), field): ((String, Option<String>), &connection::Field)| {
+        let schema = Some(field.shape.schema(&field.told));
+        Column { name, given, declared: None, schema }
+    };
+    described.map(column).collect()
 }

@@ -10,6 +10,7 @@ mod bind;
 mod connection;
 mod explain;
 mod fault;
+mod misfit;
 mod prepare;
 mod reading;
 mod shape;
@@ -41,7 +42,7 @@ use super::{
         COMMIT_TIMEOUT, Gate, MAX_ATTEMPTS, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, too_wide,
         too_wide_but_kept, unavailable, unexpected, unsure, wanted,
     },
-    row::Written,
+    row::{Written, renamed},
     transaction::Which,
 };
 use crate::{
@@ -480,7 +481,7 @@ fn refused(public: impl Into<Cow<'static, str>>) -> UpstreamError {
 
 fn described(known: &Known) -> Vec<Column> {
     let Some(columns) = &known.columns else { return Vec::new() };
-    let names = super::row::unique(columns.fields.iter().map(|field| field.name.as_str()));
+    let names = renamed(columns.fields.iter().map(|field| field.name.as_str()));
     let columns = names.into_iter().zip(&columns.shapes);
-    columns.map(|(name, shape)| Column { name, declared: None, schema: Some(shape.schema()) }).collect()
+    columns.map(|((name, given), shape)| Column { name, given, declared: None, schema: Some(shape.schema()) }).collect()
 }

@@ -111,6 +111,17 @@ pub(super) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     given
 }
 
+/// As [`unique`], each with the name it had, where that is another.
+pub(super) fn renamed<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(String, Option<String>)> {
+    let names: Vec<&str> = names.collect();
+    let unique = unique(names.iter().copied()).into_iter();
+    let pairs = unique.zip(names).map(|(name, given)| {
+        let given = (given != name).then(|| given.to_owned());
+        (name, given)
+    });
+    pairs.collect()
+}
+
 /// Which columns of a row are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Take {

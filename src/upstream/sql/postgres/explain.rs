@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     Postgres, Stop,
     connection::{Connection, Failure, Known},
+    misfit,
 };
 use crate::{
     catalog::{Prepared, Scan},
@@ -35,10 +36,9 @@ impl Postgres {
         let mut seen = Seen::default();
         seen.walk(&plan);
         let scans = sizes(connection, &seen.tables).await?;
-        Ok((
-            Arc::clone(&known),
-            Prepared { writes: seen.changes || known.columns.is_none(), scans, ..Prepared::default() },
-        ))
+        let writes = seen.changes || known.columns.is_none();
+        let misfits = misfit::misfits(statement, form, &known);
+        Ok((known, Prepared { writes, scans, misfits, ..Prepared::default() }))
     }
 }
 

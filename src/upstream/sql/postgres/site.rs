@@ -49,6 +49,7 @@ pub(super) struct Site {
     client: OnceCell<Arc<ClientConfig>>,
     /// Settings that every session starts with.
     settings: Vec<(&'static str, String)>,
+    prepared: Prepared,
 }
 
 impl Site {
@@ -72,6 +73,7 @@ impl Site {
             tls: remote.tls.clone(),
             client: OnceCell::new(),
             settings,
+            prepared: remote.prepared,
         }
     }
 
@@ -87,7 +89,9 @@ impl Site {
         let mut wire = self.open().await?;
         let own = [("user", self.user.as_str()), ("database", self.database.as_str())];
         let settings = self.settings.iter().map(|(name, value)| (*name, value.as_str()));
-        let read_only = (access == Access::Read).then_some(("default_transaction_read_only", "on"));
+        // A pooler refuses it; there the transaction of each call alone says that it only reads.
+        let says_so = access == Access::Read && self.prepared == Prepared::Named;
+        let read_only = says_so.then_some(("default_transaction_read_only", "on"));
         let all = own.into_iter().chain(settings).chain(read_only);
         frontend::startup_message(all, &mut wire.output).map_err(|error| self.lost(&error))?;
         let key = self.authenticate(&mut wire).await?;

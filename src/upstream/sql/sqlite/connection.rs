@@ -24,7 +24,7 @@ use crate::{
     upstream::sql::{
         Column,
         pool::Pooled,
-        row::{Layout, Shape},
+        row::{Layout, Shape, renamed},
     },
 };
 
@@ -161,13 +161,10 @@ impl Connection {
         self.gate.serve(Asker::Writer);
         let statement = self.sqlite.prepare(sql)?;
         let declared = |declared: Option<&str>| declared.filter(|it| !it.is_empty()).map(str::to_owned);
-        let columns = statement.columns();
+        let names = renamed(statement.column_names().into_iter());
+        let columns = names.into_iter().zip(statement.columns());
         Ok(columns
-            .map(|column| Column {
-                name: column.name().to_owned(),
-                declared: declared(column.decl_type()),
-                schema: None,
-            })
+            .map(|((name, given), column)| Column { name, given, declared: declared(column.decl_type()), schema: None })
             .collect())
     }
 }

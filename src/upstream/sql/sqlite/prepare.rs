@@ -34,7 +34,7 @@ impl Connection {
                 scans.push(Scan { table, rows });
             }
         }
-        Ok(Prepared { columns, writes, scans })
+        Ok(Prepared { columns, writes, scans, misfits: Vec::new() })
     }
 
     /// The table behind an alias: the word before it in the statement that is the name of a table.

@@ -239,6 +239,7 @@ async fn a_statement_is_described_without_being_run() {
     let database = Database::new("CREATE TABLE t (a INTEGER, b DECIMAL(10,2), c, d JSON);").open();
     let column = |name: &str, declared: Option<&str>| Column {
         name: name.to_owned(),
+        given: None,
         declared: declared.map(str::to_owned),
         schema: None,
     };
