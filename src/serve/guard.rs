@@ -12,6 +12,8 @@ use crate::plan::Server;
 pub(super) struct Guard {
     hosts: Vec<String>,
     origins: Vec<String>,
+    /// Whether clients come over TLS, here or at a proxy.
+    is_secure: bool,
 }
 
 /// Why a request is refused.
@@ -31,7 +33,15 @@ impl Guard {
         if !address.ip().is_unspecified() {
             hosts.push(address.to_string());
         }
-        Self { hosts, origins: server.allowed_origins.clone() }
+        let is_secure = server.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        Self { hosts, origins: server.allowed_origins.clone(), is_secure }
+    }
+
+    /// Tells browsers to stay with TLS, where clients come over it.
+    pub(super) fn seal(&self, headers: &mut HeaderMap) {
+        if self.is_secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
     }
 
     /// Looks at a request before anything else does. The origin of a page that may call is
@@ -100,6 +110,18 @@ fn is_loopback(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn browsers_are_told_to_stay_with_tls_where_clients_come_over_it() {
+        for (url, expected) in
+            [(None, false), (Some("http://localhost:8080"), false), (Some("https://a.example"), true)]
+        {
+            let server = Server { public_url: url.map(str::to_owned), ..Server::default() };
+            let mut headers = HeaderMap::new();
+            Guard::new(&server, SocketAddr::from(([127, 0, 0, 1], 8080))).seal(&mut headers);
+            assert_eq!(headers.contains_key(header::STRICT_TRANSPORT_SECURITY), expected, "{url:?}");
+        }
+    }
 
     fn verdict(host: &[&str], origin: &[&str]) -> Result<(), Suspicious> {
         let server = Server {

@@ -185,6 +185,7 @@ impl App {
         if let Some(origin) = &origin {
             cors::admit(origin, &mut response);
         }
+        self.guard.load().seal(response.headers_mut());
         response
     }
 

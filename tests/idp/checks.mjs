@@ -1,6 +1,8 @@
 // What mcp-bridge makes of the tokens of a real identity provider. Prints a line a check and "N passed, N failed".
 import assert from "node:assert/strict";
 
+import { run } from "./report.mjs";
+
 const { IDP_API, IDP_ENDPOINT, IDP_ISSUER, IDP_SECRET } = process.env;
 
 async function call(name, token) {
@@ -31,7 +33,7 @@ async function signIn(client, scope) {
   return (await response.json()).access_token;
 }
 
-const checks = {
+await run({
   async "client credentials in the header, with one token for calls at once"() {
     const before = (await steer("/granted")).granted;
     const all = await Promise.all(Array.from({ length: 8 }, () => call("own")));
@@ -78,17 +80,4 @@ const checks = {
     assert.match(lacking.challenge, /^Bearer .*error="insufficient_scope".*scope="items.write"/);
     assert.equal((await call("write", await signIn("ada", "items.read items.write"))).who.who, "ada");
   },
-};
-
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}: ${error.message}`);
-  }
-}
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+});
