@@ -290,3 +290,21 @@ fn nothing_panics_whatever_the_file_holds() {
         }
     }
 }
+
+#[test]
+fn what_is_told_as_advice_can_be_allowed_and_nothing_else() {
+    let told: BTreeSet<String> = cases()
+        .iter()
+        .flat_map(|case| {
+            let text = fs::read_to_string(case.join(EXPECTED)).expect("what is expected");
+            let codes =
+                text.lines().filter_map(|line| Some(line.strip_prefix("warning[")?.split(']').next()?.to_owned()));
+            codes.collect::<Vec<_>>()
+        })
+        .collect();
+    let connected = [Code::FullScan, Code::CatalogStale].map(|code| code.as_str().to_owned());
+    let told: BTreeSet<String> = told.into_iter().chain(connected).collect();
+    let known: BTreeSet<String> =
+        Code::ALL.iter().filter(|code| code.is_advice()).map(|code| code.as_str().to_owned()).collect();
+    assert_eq!(told, known);
+}

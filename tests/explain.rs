@@ -13,6 +13,9 @@ use mcp_bridge::{
 const IN_WORDS: &[Code] = &[
     Code::NotUtf8,
     Code::FileTooLarge,
+    Code::LongDescription,
+    Code::ManyTools,
+    Code::LongInstructions,
     Code::StatementRefused,
     Code::UnknownColumn,
     Code::FullScan,

@@ -44,6 +44,10 @@ pub struct File {
     /// Prompts people can pick, by name.
     #[serde(default)]
     pub prompts: IndexMap<String, Prompt>,
+    /// Advice of `check` that is not wanted for this file, by its codes: `[MB0335]`. Errors cannot be allowed.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^MB[0-9]{4}$")))]
+    pub allow: Vec<String>,
     /// Settings of the server: at most once over all files that are loaded.
     pub server: Option<Server>,
 }

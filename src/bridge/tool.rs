@@ -58,6 +58,10 @@ pub struct Tool {
     /// that can ask the person is asked to. For any other, the tool has a required argument `confirm`, and a call
     /// without `confirm: true` is answered with the sentence and does nothing.
     pub confirm: Option<String>,
+    /// Advice of `check` that is not wanted for this tool, by its codes: `[MB0335]`. Errors cannot be allowed.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^MB[0-9]{4}$")))]
+    pub allow: Vec<String>,
     /// Tests of the tool, which `mcp-bridge test` runs without asking any source.
     #[serde(default)]
     pub tests: Vec<Test>,

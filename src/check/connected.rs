@@ -34,6 +34,7 @@ pub fn compare(plan: &Plan, catalog: &Catalog, places: &Places, files: &FileSet)
             names(entry, query, place, &mut diagnostics);
         }
     }
+    diagnostics.retain(|diagnostic| !places.silences.hold(diagnostic));
     diagnostics.sort(files);
     diagnostics
 }
@@ -70,7 +71,9 @@ fn word(finding: &Finding, query: &Query, place: &Statement, files: &FileSet) ->
                 advice.help("an index on the columns of the condition, or a condition on indexed columns, avoids it");
             match query.extent {
                 Extent::Limited => advice,
-                Extent::Open => advice.help("without a LIMIT the database may compute more rows than are ever sent"),
+                Extent::Open | Extent::Whole => {
+                    advice.help("without a LIMIT the database may compute more rows than are ever sent")
+                }
             }
         }
         Finding::Misfit(Misfit { param, takes }) => {

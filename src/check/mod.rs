@@ -5,6 +5,7 @@
 
 mod access;
 mod admission;
+mod advice;
 mod ask;
 mod authority;
 mod body;
@@ -38,6 +39,7 @@ mod reading;
 mod reply;
 mod resource;
 mod rest;
+mod silence;
 mod source;
 mod spread;
 mod sql;
@@ -139,9 +141,13 @@ pub fn check(files: &FileSet, variables: &dyn Variables) -> Checked {
         test::add(&mut plan, document, &mut context);
     }
     let mut places = Places::default();
-    for document in &documents {
+    for (at, document) in documents.iter().enumerate() {
+        let mut context = Context::new(files, variables, &document.node, (&mut diagnostics, &mut vault));
+        advice::give(&plan, (BridgeId(at), document), &mut context);
+        places.silences.add(document, &mut context);
         places.add(document);
     }
+    diagnostics.retain(|diagnostic| !places.silences.hold(diagnostic));
     diagnostics.sort(files);
     let plan = (!diagnostics.has_errors()).then_some((plan, vault));
     Checked { plan, diagnostics, places }

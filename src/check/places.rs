@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::Document;
+use super::{Document, silence::Silences};
 use crate::{
     bridge::{Column, SqlOperation},
     plan::{Plan, Transaction},
@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Places {
     statements: BTreeMap<String, Statement>,
+    pub(super) silences: Silences,
     tests: BTreeMap<String, Vec<TestPlace>>,
 }
 

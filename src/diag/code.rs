@@ -40,6 +40,38 @@ macro_rules! codes {
     };
 }
 
+impl Code {
+    /// Whether it is told as advice, which an author may not want to hear.
+    #[must_use]
+    pub const fn is_advice(self) -> bool {
+        matches!(
+            self,
+            Self::OldBoolean
+                | Self::ToolNameLong
+                | Self::UnusedSource
+                | Self::VagueDescription
+                | Self::LongDescription
+                | Self::AlikeTools
+                | Self::ManyTools
+                | Self::Unbounded
+                | Self::LongInstructions
+                | Self::TestUnanswered
+                | Self::ParamUnused
+                | Self::NoDescription
+                | Self::NotPortable
+                | Self::SqlPlaceholder
+                | Self::FullScan
+                | Self::CatalogStale
+                | Self::Unverified
+                | Self::KeyInQuery
+                | Self::Exfiltration
+                | Self::LiteralSecret
+                | Self::WriteWithoutScope
+                | Self::ConfirmSaysLittle
+        )
+    }
+}
+
 codes! {
     /// A file is not UTF-8.
     NotUtf8 = "MB0002",
@@ -103,6 +135,21 @@ codes! {
     ServerTwice = "MB0308",
     /// A source that no tool uses.
     UnusedSource = "MB0309",
+
+    /// A code after `allow` that is no advice.
+    Allow = "MB0330",
+    /// A description that says no more than the name.
+    VagueDescription = "MB0331",
+    /// A description that is long.
+    LongDescription = "MB0332",
+    /// Two tools that a model cannot tell apart.
+    AlikeTools = "MB0333",
+    /// More tools than some hosts take.
+    ManyTools = "MB0334",
+    /// A result that grows with the data.
+    Unbounded = "MB0335",
+    /// Instructions that some hosts cut.
+    LongInstructions = "MB0336",
 
     /// A test whose arguments the tool refuses.
     TestArguments = "MB0350",

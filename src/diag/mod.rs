@@ -197,6 +197,11 @@ impl Diagnostics {
         other.all.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
+    /// Drops those that do not fit.
+    pub fn retain(&mut self, fits: impl FnMut(&Diagnostic) -> bool) {
+        self.all.retain(fits);
+    }
+
     /// Keeps the values of variables that the text at a place holds out of every diagnostic that
     /// is added from here on: any of them may be a secret.
     pub fn conceal(&mut self, span: Span, values: impl Iterator<Item = String>) {

@@ -44,8 +44,10 @@ pub enum Effect {
 pub enum Extent {
     /// It has a LIMIT or FETCH clause.
     Limited,
-    /// It has as many rows as there are.
+    /// It has as many rows as fit its conditions, or groups.
     Open,
+    /// It has all rows of what it reads: no condition, no group and no total in every call.
+    Whole,
 }
 
 /// What the author knows about a result column.

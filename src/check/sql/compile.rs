@@ -10,7 +10,10 @@ use std::ops::Range;
 use self::reader::{Reader, Scope};
 use super::fault::{Fault, Place};
 use super::keyword;
-use crate::plan::sql::{Access, Dialect, LikeKind, Statement};
+use crate::plan::{
+    Extent,
+    sql::{Access, Dialect, LikeKind, Statement},
+};
 
 /// How a declared param may be used in SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +64,8 @@ pub struct Compiled {
     pub taken: BTreeSet<String>,
     /// Whether all it can do is add rows, so that a write is not destructive.
     pub insert_only: bool,
-    /// Whether the outermost query always has a LIMIT or a FETCH clause.
-    pub limited: bool,
+    /// What the text says about the number of rows, in every call.
+    pub extent: Extent,
 }
 
 /// Compiles `text`, or tells everything that is wrong with it.
@@ -84,7 +87,7 @@ pub fn compile(text: &str, params: &Params, dialect: Dialect, access: Access) ->
         verb: reader.leading.as_ref().and_then(|leading| leading.keyword.clone()),
         has_rows: keyword::has_rows(&reader.words, reader.leading.as_ref()),
         insert_only: access == Access::Write && keyword::is_insert_only(&reader.words),
-        limited: keyword::is_limited(&reader.words),
+        extent: keyword::extent(&reader.words),
         statement: Statement::new(dialect, reader.pieces),
         used: reader.used,
         taken: reader.taken,

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::fault::{Fault, FaultKind, Place};
-use crate::plan::sql::Access;
+use crate::plan::{Extent, sql::Access};
 
 /// Statements about the session, the transaction or other databases. The server owns all three.
 const FORBIDDEN: [&str; 23] = [
@@ -74,6 +74,21 @@ impl Word {
     }
 }
 
+/// Functions that make one row of many.
+const TOTALS: [&str; 11] = [
+    "COUNT",
+    "SUM",
+    "TOTAL",
+    "AVG",
+    "MIN",
+    "MAX",
+    "GROUP_CONCAT",
+    "STRING_AGG",
+    "ARRAY_AGG",
+    "JSON_AGG",
+    "JSON_GROUP_ARRAY",
+];
+
 /// The first significant token that is not a parenthesis.
 #[derive(Debug, Clone)]
 pub(super) struct Leading {
@@ -103,10 +118,18 @@ pub(super) fn is_insert_only(words: &[Word]) -> bool {
         && !words.iter().any(|word| word.is_keyword(&REMOVING))
 }
 
-/// Whether the outermost query has a limit in every call.
-pub(super) fn is_limited(words: &[Word]) -> bool {
-    let limits = |word: &Word| word.is_keyword(&["LIMIT", "FETCH"]);
-    words.iter().any(|word| limits(word) && word.depth == 0 && word.is_certain)
+/// What the outermost query says about the number of its rows in every call.
+pub(super) fn extent(words: &[Word]) -> Extent {
+    let outer = || words.iter().filter(|word| word.depth == 0 && word.is_certain);
+    let says = |keywords: &[&str]| outer().any(|word| word.is_keyword(keywords));
+    let totals = || outer().any(|word| word.after == "(" && TOTALS.contains(&word.upper.as_str()));
+    if says(&["LIMIT", "FETCH"]) {
+        return Extent::Limited;
+    }
+    if !says(&["FROM", "TABLE"]) || says(&["WHERE", "GROUP", "HAVING", "DISTINCT"]) || totals() {
+        return Extent::Open;
+    }
+    Extent::Whole
 }
 
 /// The faults of a statement that `access` does not permit.
@@ -216,14 +239,19 @@ mod tests {
 
     #[test]
     fn only_an_outer_limit_limits() {
-        for (text, is_limited) in [
-            ("SELECT 1 LIMIT 5", true),
-            ("SELECT 1 FETCH FIRST 5 ROWS ONLY", true),
-            ("SELECT (SELECT 1 LIMIT 1)", false),
-            ("SELECT \"limit\" -- LIMIT 1", false),
+        for (text, extent) in [
+            ("SELECT 1 LIMIT 5", Extent::Limited),
+            ("SELECT 1 FETCH FIRST 5 ROWS ONLY", Extent::Limited),
+            ("SELECT (SELECT 1 LIMIT 1)", Extent::Open),
+            ("SELECT \"limit\" -- LIMIT 1", Extent::Open),
+            ("SELECT a FROM b ORDER BY a", Extent::Whole),
+            ("SELECT (SELECT max(c) FROM d WHERE e = 1) FROM b", Extent::Whole),
+            ("SELECT a FROM b WHERE c = 1", Extent::Open),
+            ("SELECT count(*) FROM b", Extent::Open),
+            ("SELECT a FROM b GROUP BY a", Extent::Open),
         ] {
             let compiled = compile(text, &Params::new(), Postgres, Access::Read).unwrap();
-            assert_eq!(compiled.limited, is_limited, "{text}");
+            assert_eq!(compiled.extent, extent, "{text}");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     diag::{Code, Diagnostic},
     plan::{
-        ColumnOverride, Effect, Extent, Query,
+        ColumnOverride, Effect, Query,
         sql::{Access, Dialect, ExpectedRows, LikeKind, ParamType, Returns},
     },
     yaml::Pointer,
@@ -78,7 +78,7 @@ pub(super) fn build(
         source: source?.id,
         access: access?,
         effect: if compiled.insert_only { Effect::Adds } else { Effect::Changes },
-        extent: if compiled.limited { Extent::Limited } else { Extent::Open },
+        extent: compiled.extent,
         statement: compiled.statement,
         returns: found,
         not_found,

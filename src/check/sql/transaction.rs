@@ -18,7 +18,7 @@ use crate::{
     },
     diag::{Code, Diagnostic},
     plan::{
-        Effect, Extent, Gives, Part, Query, Transaction,
+        Effect, Gives, Part, Query, Transaction,
         sql::{Access, Dialect},
     },
     yaml::Pointer,
@@ -151,7 +151,7 @@ impl Builder<'_> {
                 source: source.id,
                 access: Access::Write,
                 effect: if compiled.insert_only { Effect::Adds } else { Effect::Changes },
-                extent: if compiled.limited { Extent::Limited } else { Extent::Open },
+                extent: compiled.extent,
                 statement: compiled.statement.clone(),
                 returns,
                 not_found: None,
