@@ -201,6 +201,7 @@ tools:
     description: Slow.
     params: { note: { type: string, description: Note. } }
     sql: { query: SELECT o.id FROM orders AS o WHERE o.note = :note }
+allow: [MB0331]
 ";
 
 const SHOP: &str = "CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT);
@@ -240,4 +241,33 @@ fn check_asks_the_databases_when_it_is_told_to() {
     let (exit, unreachable) = check(&["--connect"]);
     assert_eq!((exit, unreachable.matches("MB0653").count()), (1, 4), "{unreachable}");
     assert_eq!(check(&["--catalog", "nowhere.json"]).0, 2);
+}
+
+#[test]
+fn shells_and_manuals_are_told_of_every_command() {
+    let files = folder(&[]);
+    let (_, help, _) = run(files.path(), &["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<&str> =
+        commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|it| !it.is_empty()).collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"man"), "{commands:?}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (exit, script, _) = run(files.path(), &["completions", shell]);
+        assert_eq!(exit, 0, "{shell}");
+        for command in &commands {
+            assert!(script.contains(command), "{shell} does not know {command}");
+        }
+    }
+    assert_eq!(run(files.path(), &["man", "--dir", "man"]).0, 0);
+    let page = |name: &str| fs::read_to_string(files.path().join("man").join(name)).expect("a page");
+    let whole = page("mcp-bridge.1");
+    for command in commands.iter().filter(|command| **command != "help") {
+        assert!(whole.contains(command), "{command}");
+        assert!(page(&format!("mcp-bridge-{command}.1")).contains(".SH OPTIONS"), "{command}");
+    }
+    let (_, printed, _) = run(files.path(), &["man"]);
+    assert!(commands.iter().all(|command| printed.contains(command)), "{printed}");
+    fs::write(files.path().join("file"), "").expect("files can be written");
+    let (exit, _, stderr) = run(files.path(), &["man", "--dir", "file"]);
+    assert!(exit == 2 && stderr.starts_with("error: the pages cannot be written: "), "{stderr}");
 }

@@ -59,7 +59,12 @@ fn run(line: &str, folder: &Path) -> String {
         .stdin(Stdio::null())
         .output()
         .expect("the program can be started");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\u{1b}', "␛");
+    let here = folder.canonicalize().expect("a folder").display().to_string();
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).replace('\u{1b}', "␛");
+        let text = text.replace(env!("CARGO_BIN_EXE_mcp-bridge"), "/usr/bin/mcp-bridge");
+        text.replace(&here, "/home/dev").replace(&folder.display().to_string(), "/home/dev")
+    };
     let mut told = text(&output.stdout);
     for line in text(&output.stderr).lines() {
         writeln!(told, "! {line}").expect("memory");

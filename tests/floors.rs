@@ -43,6 +43,8 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["hyper"], &["serve", "upstream/rest"]),
     (&["hyper_util"], &["serve", "upstream/rest"]),
     (&["clap"], &["cli", "main.rs"]),
+    (&["clap_complete"], &["cli"]),
+    (&["clap_mangen"], &["cli"]),
     (&["rustix"], &["cli"]),
     (&["annotate_snippets"], &["diag"]),
     (&["env", "var"], &["cli", "main.rs"]),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Format, Paths, fix, report};
+use super::{Exit, Format, Paths, fix, report, tokens};
 use crate::{
     catalog::Catalog,
     check::{self, Checked},
@@ -17,6 +17,7 @@ use crate::{
 
 /// `mcp-bridge check`
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
@@ -29,6 +30,9 @@ pub(super) struct Options {
     /// Warnings count as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Prints what tools and instructions cost with every question, tool by tool
+    #[arg(long)]
+    tokens: bool,
     /// Asks the databases about every statement; none is run
     #[arg(long)]
     connect: bool,
@@ -37,15 +41,27 @@ pub(super) struct Options {
     catalog: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp-bridge check
+  mcp-bridge check bridges/shop.yaml --fix
+  mcp-bridge check --connect --catalog catalog.json
+  mcp-bridge check --format github --deny-warnings
+  mcp-bridge check --tokens";
+
 pub(super) fn run(options: &Options) -> Exit {
+    if options.tokens && !matches!(options.format, Format::Full | Format::Concise) {
+        return could_not("--tokens goes with `--format full` and `concise`: the others are documents");
+    }
     let examined = if options.fix { fix::run(&options.paths.paths) } else { report::examine(&options.paths.paths) };
     let (files, mut checked) = match examined {
         Ok(examined) => examined,
         Err(exit) => return exit,
     };
-    if let Err(exit) = hold_against_databases(options, &files, &mut checked) {
-        return exit;
-    }
+    let catalog = match hold_against_databases(options, &files, &mut checked) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
     let diagnostics = &checked.diagnostics;
     report::print(options.format, &files, diagnostics);
     let count = files.ids().count();
@@ -61,16 +77,23 @@ pub(super) fn run(options: &Options) -> Exit {
     if let (Format::Full, Some(first)) = (options.format, diagnostics.iter().next()) {
         report::sum_up(&format!("`mcp-bridge explain {}` says more about a code", first.code.as_str()));
     }
-    let denied = options.deny_warnings && diagnostics.count(Severity::Warning) > 0;
-    if diagnostics.has_errors() || denied { Exit::Faulty } else { Exit::Fine }
+    let faulty = checked.diagnostics.has_errors();
+    if let (true, false, Some((plan, vault))) = (options.tokens, faulty, checked.plan.take()) {
+        match tokens::bill(plan, &vault, catalog.as_ref()) {
+            Ok(bill) => report::show_some(&bill),
+            Err(fault) => return could_not(&fault),
+        }
+    }
+    let denied = options.deny_warnings && checked.diagnostics.count(Severity::Warning) > 0;
+    if faulty || denied { Exit::Faulty } else { Exit::Fine }
 }
 
 /// Adds what the databases, or the catalog in their place, say against the statements. Files with
 /// faults of their own are not asked about.
-fn hold_against_databases(options: &Options, files: &FileSet, checked: &mut Checked) -> Result<(), Exit> {
-    let Some((plan, vault)) = &checked.plan else { return Ok(()) };
+fn hold_against_databases(options: &Options, files: &FileSet, checked: &mut Checked) -> Result<Option<Catalog>, Exit> {
+    let Some((plan, vault)) = &checked.plan else { return Ok(None) };
     let catalog = match (options.connect, &options.catalog) {
-        (false, None) => return Ok(()),
+        (false, None) => return Ok(None),
         (false, Some(path)) => read(path)?,
         (true, path) => {
             let catalog = ask(plan, vault)?;
@@ -83,7 +106,7 @@ fn hold_against_databases(options: &Options, files: &FileSet, checked: &mut Chec
     let told = check::compare(plan, &catalog, &checked.places, files);
     checked.diagnostics.append(told);
     checked.diagnostics.sort(files);
-    Ok(())
+    Ok(Some(catalog))
 }
 
 fn ask(plan: &Plan, vault: &Vault) -> Result<Catalog, Exit> {

@@ -21,11 +21,17 @@ const WIDTH: usize = 90;
 
 /// `mcp-bridge explain`
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Options {
     /// The code, such as MB0201; without one every code is listed
     #[arg(value_name = "CODE")]
     code: Option<String>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  mcp-bridge explain MB0201
+  mcp-bridge explain";
 
 pub(super) fn run(options: &Options) -> Exit {
     let Some(text) = &options.code else {

@@ -7,6 +7,7 @@ use crate::{engine::instructions, plan::BridgeId};
 
 /// `mcp-bridge instructions`
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
@@ -14,6 +15,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME")]
     bridge: Option<String>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  mcp-bridge instructions
+  mcp-bridge instructions bridges/ --bridge bookstore";
 
 pub(super) fn run(options: &Options) -> Exit {
     let (plan, _) = match report::plan(&options.paths.paths) {

@@ -3,6 +3,8 @@
 mod call;
 mod check;
 mod clients;
+mod completions;
+mod connect;
 mod descriptors;
 mod door;
 mod environment;
@@ -10,13 +12,16 @@ mod exit;
 mod explain;
 mod fix;
 mod import;
+mod init;
 mod instructions;
 mod kept;
 mod keys;
+mod plan;
 mod report;
 mod schema;
 mod serve;
 mod test;
+mod tokens;
 mod tools;
 mod users;
 
@@ -76,8 +81,18 @@ enum Command {
     Users(users::Options),
     /// Makes a link that signs a person in, once
     LoginLink(users::LoginLink),
+    /// Writes a first bridge that checks clean
+    Init(init::Options),
+    /// Prints how clients are set up, ready to be pasted
+    Connect(connect::Options),
+    /// Says what would be served, and what a reload would change
+    Plan(plan::Options),
     /// Prints the JSON Schema of bridge files
     Schema,
+    /// Prints a script that completes commands in a shell
+    Completions(completions::Completions),
+    /// Prints the manual page
+    Man(completions::Man),
 }
 
 /// Where the bridges are.
@@ -151,6 +166,11 @@ pub fn run() -> Exit {
         Command::Clients(options) => clients::run(&options),
         Command::Users(options) => users::run(&options),
         Command::LoginLink(options) => users::link(&options),
+        Command::Init(options) => init::run(&options),
+        Command::Connect(options) => connect::run(&options),
+        Command::Plan(options) => plan::run(&options),
         Command::Schema => schema::run(),
+        Command::Completions(options) => completions::completions(&options),
+        Command::Man(options) => completions::man(&options),
     }
 }

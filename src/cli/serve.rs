@@ -19,6 +19,7 @@ use crate::{
 
 /// `mcp-bridge serve`
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
@@ -32,6 +33,12 @@ pub(super) struct Options {
     #[arg(long)]
     no_reload: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  mcp-bridge serve
+  mcp-bridge serve bridges/shop.yaml --listen 127.0.0.1:9000
+  mcp-bridge serve bridges/shop.yaml --stdio";
 
 /// The variable that holds the key of the client that starts a server with `--stdio`.
 const KEY: &str = "MCP_BRIDGE_API_KEY";

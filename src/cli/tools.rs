@@ -10,6 +10,7 @@ use crate::{engine::Generation, mcp};
 
 /// `mcp-bridge tools`
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
@@ -20,6 +21,12 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  mcp-bridge tools
+  mcp-bridge tools bridges/shop.yaml --json
+  mcp-bridge tools --bridge bookstore";
 
 pub(super) fn run(options: &Options) -> Exit {
     let (plan, vault) = match report::plan(&options.paths.paths) {

@@ -34,6 +34,7 @@ use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault,
 
 pub use reload::Watch;
 pub use stdio::Stdio;
+pub use swap::read_once;
 
 use callers::Callers;
 use connection::{Door, Limits};

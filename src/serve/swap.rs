@@ -63,8 +63,8 @@ fn is_local(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// The keys of `server:` that were read at the start, where they differ.
-fn read_once<'k>(old: &Server, new: &Server) -> impl Iterator<Item = &'k str> {
+/// The keys of `server:` that are read at the start only, where they differ.
+pub fn read_once<'k>(old: &Server, new: &Server) -> impl Iterator<Item = &'k str> {
     let differs = [
         ("listen", old.listen != new.listen),
         ("tls", old.tls != new.tls),
