@@ -302,7 +302,8 @@ fn what_is_told_as_advice_can_be_allowed_and_nothing_else() {
             codes.collect::<Vec<_>>()
         })
         .collect();
-    let connected = [Code::FullScan, Code::CatalogStale].map(|code| code.as_str().to_owned());
+    let connected = [Code::FullScan, Code::CatalogStale, Code::ParamMisfit, Code::ColumnRenamed]
+        .map(|code| code.as_str().to_owned());
     let told: BTreeSet<String> = told.into_iter().chain(connected).collect();
     let known: BTreeSet<String> =
         Code::ALL.iter().filter(|code| code.is_advice()).map(|code| code.as_str().to_owned()).collect();

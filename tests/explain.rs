@@ -21,6 +21,8 @@ const IN_WORDS: &[Code] = &[
     Code::FullScan,
     Code::SourceUnreachable,
     Code::CatalogStale,
+    Code::ParamMisfit,
+    Code::ColumnRenamed,
 ];
 
 #[test]

@@ -24,7 +24,8 @@ impl Dice {
     }
 }
 
-const TEXTS: [&str; 23] = [
+const TEXTS: [&str; 24] = [
+    "MB0331",
     "text/csv",
     "shop",
     "",

@@ -18,6 +18,7 @@ use crate::{
 /// `mcp-bridge check`
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,

@@ -48,7 +48,7 @@ enum Client {
     Cursor,
     /// VS Code
     Vscode,
-    /// ChatGPT
+    /// `ChatGPT`
     Chatgpt,
     /// The MCP Inspector
     Inspector,

@@ -62,9 +62,12 @@ impl Code {
                 | Self::SqlPlaceholder
                 | Self::FullScan
                 | Self::CatalogStale
+                | Self::ParamMisfit
+                | Self::ColumnRenamed
                 | Self::Unverified
                 | Self::KeyInQuery
                 | Self::Exfiltration
+                | Self::EndUserLimit
                 | Self::LiteralSecret
                 | Self::WriteWithoutScope
                 | Self::ConfirmSaysLittle

@@ -3,28 +3,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     path::Path,
 };
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, Value};
 
-use super::{Drafted, Imported, Skipped, write};
+use super::{
+    Drafted, Imported, Skipped,
+    layout::{Block, Layout, digest},
+    write,
+};
 use crate::{
-    check::check,
+    check::{Checked, check},
+    diag::Diagnostics,
     plan::Plan,
     secret::Vault,
     text::FileSet,
-    yaml::{Pointer, Variables, key_at, parse},
+    yaml::{Pointer, Variables, key_at, parse, value_at},
 };
 
 /// Values of a file at most, less than what the reader of bridge files accepts.
 const NODES_MAX: usize = 90_000;
 /// How often a file is checked again after tools with faults were left out.
 const ROUNDS: usize = 6;
-/// What stands before a tool: which operation it was made of, and a digest of the text that was made.
-const MARK: &str = "  # imported: ";
 
 /// A file that was made.
 #[derive(Debug)]
@@ -50,32 +51,29 @@ pub fn draft(imported: &Imported, origin: &str) -> Result<Draft, String> {
     let mut tools = within_bounds(&imported.tools, &mut skipped);
     for _ in 0..ROUNDS {
         if tools.is_empty() {
-            let why = skipped.first().map_or(String::new(), |it: &Skipped| format!(": {}: {}", it.key, it.reason));
+            let why = skipped
+                .first()
+                .or_else(|| imported.skipped.first())
+                .map_or(String::new(), |it: &Skipped| format!(": {}: {}", it.key, it.reason));
             return Err(format!("none of the operations can be a tool{why}"));
         }
-        let text = text(imported, &tools, origin);
-        let mut files = FileSet::new();
-        let file = files.add("bridge.yaml", text.as_str());
-        let checked = check(&files, &StandIns);
-        let told: Vec<_> = checked.diagnostics.iter().collect();
-        if told.is_empty()
+        let text = layout(imported, &tools, origin).text();
+        let checked = checked(&text);
+        // Advice is about the words of whoever described the API: it is the author's to follow.
+        let faults: Vec<_> = checked.diagnostics.iter().filter(|fault| !fault.code.is_advice()).collect();
+        if faults.is_empty()
             && let Some((plan, vault)) = checked.plan
         {
             return Ok(Draft { text, plan, vault, tools, skipped });
         }
-        let Some(node) = parse(&files, file).0 else {
-            return Err(format!("the file that was made cannot be read: {}", words(&told)));
-        };
-        // Which tool a fault stands in tells where it begins in the file.
-        let at = |name: &str| key_at(&node, &Pointer::root().at("tools").at(name)).range().start;
-        let starts: BTreeMap<usize, &Drafted> = tools.iter().map(|tool| (at(&tool.name), tool)).collect();
+        let starts = starts(&text, &Pointer::root().at("tools"));
         let mut out = BTreeMap::new();
-        for fault in &told {
-            let owner = fault.primary.as_ref().and_then(|label| starts.range(..=label.span.range().start).next_back());
-            let Some((_, tool)) = owner else {
+        for fault in faults {
+            let at = fault.primary.as_ref().map(|label| label.span.range().start);
+            let Some((_, name)) = at.and_then(|at| starts.range(..=at).next_back()) else {
                 return Err(format!("no bridge can be made of the document: {}", fault.message));
             };
-            out.entry(tool.name.clone()).or_insert_with(|| fault.message.clone());
+            out.entry(name.clone()).or_insert_with(|| fault.message.clone());
         }
         tools.retain(|tool| match out.get(&tool.name) {
             Some(message) => {
@@ -88,8 +86,36 @@ pub fn draft(imported: &Imported, origin: &str) -> Result<Draft, String> {
     Err("no bridge can be made of the document that has no faults".into())
 }
 
-fn words(told: &[&crate::diag::Diagnostic]) -> String {
-    told.first().map_or_else(String::new, |fault| fault.message.clone())
+/// What would be served of a file, with stand-ins for its variables.
+#[must_use]
+pub fn served(text: &str) -> Option<(Plan, Vault)> {
+    checked(text).plan
+}
+
+/// What `check` finds in a file, with stand-ins for its variables.
+pub(super) fn faults(text: &str) -> Diagnostics {
+    checked(text).diagnostics
+}
+
+fn checked(text: &str) -> Checked {
+    let mut files = FileSet::new();
+    files.add("bridge.yaml", text);
+    check(&files, &StandIns)
+}
+
+/// The members of a mapping of a file by where they begin: what stands behind one belongs to it.
+pub(super) fn starts(text: &str, place: &Pointer) -> BTreeMap<usize, String> {
+    let mut files = FileSet::new();
+    let file = files.add("bridge.yaml", text);
+    let Some(node) = parse(&files, file).0 else { return BTreeMap::new() };
+    let Some(members) = value_at(&node, place) else { return BTreeMap::new() };
+    let names = members.entries().iter().map(|entry| entry.key.value.clone());
+    names.map(|name| (key_at(&node, &place.at(&name)).range().start, name)).collect()
+}
+
+/// How many sources the head of a file has.
+pub(super) fn sources(head: &str) -> usize {
+    starts(head, &Pointer::root().at("sources")).len()
 }
 
 /// As many tools as a file can hold.
@@ -97,7 +123,7 @@ fn within_bounds(tools: &[Drafted], skipped: &mut Vec<Skipped>) -> Vec<Drafted> 
     let mut nodes = 0;
     let mut kept = Vec::new();
     for tool in tools {
-        nodes += size(&Value::Object(tool.tool.clone()));
+        nodes += tool.tool.values().map(|member| 1 + size(member)).sum::<usize>() + 2;
         if nodes > NODES_MAX {
             skipped.push(Skipped::new(&tool.key, "the file is full: choose fewer by --tag, --path or --operation"));
         } else {
@@ -116,53 +142,30 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// The text of the file.
-fn text(imported: &Imported, tools: &[Drafted], origin: &str) -> String {
+/// The file in its parts.
+fn layout(imported: &Imported, tools: &[Drafted], origin: &str) -> Layout {
     let used: BTreeSet<&str> = tools.iter().filter_map(|tool| tool.tool.get("rest")?.get("source")?.as_str()).collect();
-    let mut head = imported.head.clone();
-    if let Some(sources) = head.get_mut("sources").and_then(Value::as_object_mut) {
+    let mut members = imported.head.clone();
+    if let Some(sources) = members.get_mut("sources").and_then(Value::as_object_mut) {
         sources.retain(|name, _| used.contains(name.as_str()));
     }
-    let origin: String = origin.chars().filter(|char| !char.is_control()).take(200).collect();
-    let mut text = format!(
-        "# yaml-language-server: $schema=../schemas/bridge.schema.json\n\
-         # Made of {origin} by `mcp-bridge import openapi`. Edit it: what you change is yours.\n"
-    );
-    for (at, (key, value)) in head.iter().enumerate() {
+    let mut head = String::new();
+    for (at, (key, value)) in members.iter().enumerate() {
         if at > 0 && value.is_object() {
-            text.push('\n');
+            head.push('\n');
         }
-        text.push_str(&write::block(&Map::from_iter([(key.clone(), value.clone())]), 0));
+        head.push_str(&write::block(&Map::from_iter([(key.clone(), value.clone())]), 0));
     }
-    text.push_str("\ntools:\n");
-    for (at, tool) in tools.iter().enumerate() {
-        if at > 0 {
-            text.push('\n');
-        }
-        let block = block(tool, used.len() == 1);
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{MARK}{} {}\n{block}", tool.key, digest(&block));
-    }
-    text
-}
-
-/// The lines of a tool. With one source in the file, none is named.
-fn block(tool: &Drafted, only: bool) -> String {
-    let mut members = tool.tool.clone();
-    if only && let Some(rest) = members.get_mut("rest").and_then(Value::as_object_mut) {
-        rest.shift_remove("source");
-    }
-    write::block(&Map::from_iter([(tool.name.clone(), json!(members))]), 1)
-}
-
-/// The first 48 bits of the SHA-256 of a text, without blanks at its end: enough to tell that it was changed.
-fn digest(text: &str) -> String {
-    let digest = Sha256::digest(text.trim_end().as_bytes());
-    digest.iter().take(6).fold(String::new(), |mut all, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(all, "{byte:02x}");
-        all
-    })
+    head.push_str("\ntools:\n");
+    let origin: String = origin.chars().filter(|char| !char.is_control()).take(200).collect();
+    let top = format!(
+        "# yaml-language-server: $schema=../schemas/bridge.schema.json\n\
+         # Made of {origin} by `mcp-bridge import`. Edit it: what you change is kept when it is imported again.\n"
+    );
+    let blocks = tools.iter().map(|tool| Block::of(tool, used.len() == 1)).collect();
+    let mut layout = Layout { top, head_made: Some(digest(&head)), head, tools: blocks, ..Layout::default() };
+    tools.iter().for_each(|tool| layout.know(&tool.key));
+    layout
 }
 
 /// An environment in which every variable is set: the person's own may not be there yet.
@@ -174,6 +177,6 @@ impl Variables for StandIns {
     }
 
     fn file(&self, _: &Path, _: &str) -> Result<String, String> {
-        Err("there are no files".into())
+        Ok("a-stand-in-for-what-is-not-known-yet".into())
     }
 }

@@ -2,13 +2,16 @@
 //! printed as a person would write them and checked before anybody sees them. Pure.
 
 mod draft;
+mod layout;
+mod merge;
 mod openapi;
 mod write;
 
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use draft::{Draft, draft};
+pub use draft::{Draft, draft, served};
+pub use merge::{Fate, Merged, merge};
 
 /// What is wanted of a document.
 #[derive(Clone, Debug, Default)]

@@ -15,9 +15,9 @@ use url::Url;
 
 use super::refuse;
 use crate::{
-    cli::{Exit, report},
+    cli::{Exit, fix, report},
     engine::Generation,
-    import::{Draft, Drafted, Imported, Skipped, Wanted, draft, openapi},
+    import::{Draft, Drafted, Fate, Imported, Skipped, Wanted, draft, merge, openapi, served},
     mcp,
     plan::Plan,
     secret::Vault,
@@ -39,7 +39,8 @@ pub(crate) struct Options {
     /// The document: a file, or an address
     #[arg(value_name = "FILE|URL")]
     document: String,
-    /// The file to write; without it the text goes to the standard output
+    /// The file to write, or to bring up to date where it was imported before; without it the text goes to
+    /// the standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Only operations with this tag; may be given several times, as all that choose
@@ -74,7 +75,7 @@ Examples:
   mcp-bridge import openapi https://api.example.com/openapi.json --tag orders --method get
   mcp-bridge import openapi big.json --path '/repos/*/*/issues/**' -o bridges/issues.yaml
 
-The file is an ordinary bridge file. Docs: docs/guides/openapi.md";
+The file is an ordinary bridge file; a second import into it keeps what you have edited.";
 
 pub(super) fn run(options: &Options) -> Exit {
     start(options).unwrap_or_else(|fault| refuse(&fault))
@@ -89,11 +90,51 @@ fn start(options: &Options) -> Result<Exit, String> {
     let made = draft(&imported, &origin(&options.document)).map_err(named)?;
     match &options.output {
         None => report::show(&made.text),
-        Some(path) => write(path, &made.text)?,
+        Some(path) if path.exists() => return again(path, &imported, made),
+        Some(path) => create(path, &made.text)?,
     }
     tell(&imported, made, options.output.as_deref());
     Ok(Exit::Fine)
 }
+
+/// Brings a file that is there up to date.
+fn again(path: &Path, imported: &Imported, made: Draft) -> Result<Exit, String> {
+    let named = |fault: String| format!("{}: {fault}", path.display());
+    let before = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    let merged = merge(&before, imported, &made).map_err(named)?;
+    if merged.text != before {
+        fix::write(path, &before, &merged.text).map_err(named)?;
+    }
+    let mut text = String::new();
+    for (fate, title) in FATES {
+        let all: Vec<&str> = merged.fates.iter().filter(|it| it.0 == fate).map(|it| it.1.as_str()).collect();
+        if !all.is_empty() {
+            let _ = writeln!(text, "{title}: {}", shortened(&all));
+        }
+    }
+    if merged.head_is_kept {
+        text.push_str("What stands above the tools differs from what the document says by now, and is kept.\n");
+    }
+    let skipped: Vec<Skipped> = imported.skipped.iter().chain(&made.skipped).chain(&merged.skipped).cloned().collect();
+    group(&mut text, "Left out:", skipped.iter().map(|it| (it.reason.as_str(), it.key.as_str())));
+    let state = if merged.text == before { "nothing to change in" } else { "brought up to date:" };
+    let _ = writeln!(text, "{state} {}", path.display());
+    report::sum_up(text.trim_end());
+    if let Some(bill) = served(&merged.text).and_then(|(plan, vault)| bill(plan, &vault)) {
+        report::sum_up(&bill);
+    }
+    Ok(Exit::Fine)
+}
+
+/// What becomes of tools, in the words for it.
+const FATES: [(Fate, &str); 6] = [
+    (Fate::New, "New"),
+    (Fate::Updated, "Updated"),
+    (Fate::Removed, "Removed, because the document has the operation no more"),
+    (Fate::Kept, "Edited and kept, although the document says something else by now"),
+    (Fate::Orphan, "Edited and kept, although the document has the operation no more"),
+    (Fate::TakenOut, "Taken out by hand, and left out"),
+];
 
 impl Options {
     fn wanted(&self) -> Wanted {
@@ -157,23 +198,18 @@ fn origin(document: &str) -> String {
 }
 
 /// Writes a new file, whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), String> {
+fn create(path: &Path, text: &str) -> Result<(), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    if path.exists() {
-        return Err(named(&"the file is there already; name another, or remove it"));
-    }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| named(&"not a file"))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| named(&error))?;
     }
     // A name that begins with a dot is never read as a bridge file.
     let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        // What was begun is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-        named(&error)
-    })
+    // The name is taken first, so that no file that has come into being meanwhile is replaced.
+    let written = File::create_new(path).and_then(|_| std::fs::write(&beside, text));
+    let written = written.and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| named(&error))
 }
 
 /// Tells on the standard error stream what was made, what it costs, and what is missing.
@@ -198,7 +234,7 @@ fn tell(imported: &Imported, made: Draft, output: Option<&Path>) {
     let place = output.map_or(String::new(), |path| format!(" in {}", path.display()));
     let _ = writeln!(text, "{}{place}, {} left out", noun(made.tools.len(), "tool"), noun(skipped.len(), "operation"));
     report::sum_up(text.trim_end());
-    if let Some(bill) = bill(made) {
+    if let Some(bill) = bill(made.plan, &made.vault) {
         report::sum_up(&bill);
     }
 }
@@ -222,17 +258,23 @@ fn group<'a>(text: &mut String, title: &str, all: impl Iterator<Item = (&'a str,
             let _ = writeln!(text, "  and for {} more reasons", groups.len() - LISTED);
             break;
         }
-        let shown = keys.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
-        let more = keys.len().saturating_sub(LISTED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let _ = writeln!(text, "  {reason}: {shown}{more}");
+        let _ = writeln!(text, "  {reason}: {}", shortened(keys));
+    }
+}
+
+/// The first of a list, and how many there are besides.
+fn shortened(all: &[&str]) -> String {
+    let shown = all.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
 /// What a client pays for the list of tools.
-fn bill(made: Draft) -> Option<String> {
-    let count = made.tools.len();
-    let listed = listed(made.plan, &made.vault)?;
+fn bill(plan: Plan, vault: &Vault) -> Option<String> {
+    let count = plan.tools.len();
+    let listed = listed(plan, vault)?;
     let tokens = listed.len() / BYTES_OF_A_TOKEN;
     let advice = match count {
         0..=40 => "",

@@ -134,8 +134,8 @@ impl<'d> Reader<'d> {
         if let Some(output) = output::of(operation, self.document) {
             tool.insert("output".into(), Value::Object(output));
         }
-        let destroys =
-            operation.method == "post" && words::words_of(&name).iter().any(|word| DESTROYING.contains(&word.as_str()));
+        let destroys = operation.method == "post"
+            && words::words_of(&name).iter().any(|word| DESTROYING.contains(&word.trim_end_matches('s')));
         if destroys {
             tool.insert("annotations".into(), json!({ "destructive": true }));
         }

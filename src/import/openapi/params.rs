@@ -13,10 +13,10 @@ use crate::schema::Arguments;
 /// How deep a param may describe what is inside of it: hosts accept five levels, the tool's own and the
 /// list of members of an object among them (protocol.md §6).
 const DEPTH_MAX: usize = 3;
-/// Members of one object at most.
-const MEMBERS_MAX: usize = 60;
-/// Values that are described in one tool at most.
-const NODES_MAX: usize = 250;
+/// Members of one object at most: of a param, of what is in it, and so on.
+const MEMBERS_MAX: [usize; DEPTH_MAX] = [40, 20, 10];
+/// Values that are described in one tool at most: every client pays for them.
+const NODES_MAX: usize = 160;
 /// Values that are listed at most.
 const OPTIONS_MAX: usize = 60;
 /// Characters of a pattern or a default at most.
@@ -150,13 +150,17 @@ impl<'d> Params<'d> {
     fn object(&mut self, shape: &Shape<'d>, goes: Goes, depth: usize, spec: &mut Map<String, Value>) {
         let mut properties = Map::new();
         let mut is_open = shape.is_open == Some(true) || shape.properties.is_empty();
-        for (name, schema) in &shape.properties {
+        let most = MEMBERS_MAX.get(depth).copied().unwrap_or_default();
+        // What must be given is described first, as long as there is room.
+        let needed = shape.properties.iter().filter(|(name, _)| shape.required.contains(name));
+        let others = shape.properties.iter().filter(|(name, _)| !shape.required.contains(name));
+        for (name, schema) in needed.chain(others) {
             let is_required = shape.required.contains(name);
             let inner = shape.inner(schema, self.document);
             if inner.is_read_only || (inner.is_deprecated && !is_required) {
                 continue;
             }
-            let fits = is_portable(name) && self.nodes < NODES_MAX && properties.len() < MEMBERS_MAX;
+            let fits = is_portable(name) && self.nodes < NODES_MAX && properties.len() < most;
             if !fits {
                 // What cannot be described may be given all the same.
                 is_open = true;
@@ -177,7 +181,7 @@ impl<'d> Params<'d> {
     fn part(&mut self, shape: &Shape<'d>, goes: Goes, depth: usize) -> Map<String, Value> {
         self.nodes += 1;
         let mut spec = self.described(shape, goes, depth);
-        let said = shape.description.or(shape.title).map(|text| clean(text, words::PART)).unwrap_or_default();
+        let said = shape.description.or(shape.title).map(|text| clean(text, words::PART / depth)).unwrap_or_default();
         let more = spec.remove("description").and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default();
         let told = sentences(&[said, more]);
         put(&mut spec, "description", (!told.is_empty()).then_some(told.into()));
