@@ -202,6 +202,32 @@ async fn a_state_is_bound_to_what_was_asked_for_by_its_address_and_name() {
 }
 
 #[tokio::test]
+async fn a_state_is_good_at_every_replica_with_the_same_key_and_nowhere_else() {
+    let with_key = async |key: &str| {
+        let server = format!("{BRIDGE}server: {{ signing_key: \"${{SIGNING}}\" }}\n");
+        serve(&[("talk.yaml", &server)], &[("SIGNING", key)]).await
+    };
+    let key = "a-signing-key-that-is-long-enough";
+    let [first, second, other] = [with_key(key).await, with_key(key).await, with_key(&key.repeat(2)).await];
+    let [before, after] = [talk().await, talk().await];
+    let answer = json!({ "who": { "action": "accept", "content": { "name": "Bo" } } });
+    for (asked, answered, is_good) in [
+        (&first, &first, true),
+        (&first, &second, true),
+        (&first, &other, false),
+        (&before, &before, true),
+        (&before, &after, false),
+    ] {
+        let state = result(asked, "greet", &forms(), &json!({})).await["requestState"].clone();
+        let extra = json!({ "requestState": state, "inputResponses": answer });
+        let response = call(answered, "greet", &forms(), &extra).await.json();
+        let text = &response["result"]["content"][0]["text"];
+        let expected = if is_good { (json!("Hello, Bo!"), Value::Null) } else { (Value::Null, json!(-32602)) };
+        assert_eq!((text, &response["error"]["code"]), (&expected.0, &expected.1), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn members_that_are_null_are_members_that_are_not_there() {
     let served = talk().await;
     let nothing = json!({ "arguments": null, "requestState": null, "inputResponses": null });

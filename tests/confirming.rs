@@ -165,9 +165,10 @@ async fn without_the_argument_nothing_is_done() {
 #[tokio::test]
 async fn a_batch_and_a_document_have_no_way_to_ask() {
     let (server, api) = shop().await;
-    let session = server.session("2025-03-26").await;
+    let session = server.session("2025-06-18").await;
     let call = call_message("refund", &json!({ "order": 7 }));
-    let in_batch = with(&session, &json!([call])).send(server.address).await.json()[0].clone();
+    let in_batch = with(&session, &json!([call])).header("mcp-protocol-version", "2025-03-26");
+    let in_batch = in_batch.send(server.address).await.json()[0].clone();
     let as_document = with(&session, &call).header("accept", "application/json").send(server.address).await.json();
     for answer in [in_batch, as_document] {
         assert!(text(&answer["result"]).contains("Refund order 7"), "{answer}");

@@ -26,6 +26,12 @@ tools:
           description: Where.
           properties: { city: { type: string, description: A town., x-mcp-header: City } }
     reply: { text: "{{place.city}}" }
+  ask:
+    description: Asks first.
+    params: { region: { type: string, mirror_header: Region, description: Where. } }
+    reply:
+      - ask: { name: sure, message: Sure? }
+      - text: "{{region}}"
 "#;
 
 async fn shop() -> Served {
@@ -45,6 +51,13 @@ fn call(tool: &str, arguments: &Value) -> Post {
 async fn send(served: &Served, tool: &str, arguments: &Value, headers: &[(&str, &str)]) -> Response {
     let post = call(tool, arguments);
     headers.iter().fold(post, |post, (name, value)| post.header(name, value)).send(served.address).await
+}
+
+#[tokio::test]
+async fn what_the_client_cannot_do_is_said_before_what_its_headers_lack() {
+    let served = shop().await;
+    let refused = send(&served, "ask", &json!({ "region": "eu" }), &[]).await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32021)), "{}", refused.body);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A source behind PgBouncer in its transaction mode, where each call may come to another connection of
+//! A source behind `PgBouncer` in its transaction mode, where each call may come to another connection of
 //! the server: `prepared: unnamed` keeps nothing on one, and what is set for a caller ends with the call.
 
 use serde_json::json;

@@ -134,18 +134,49 @@ async fn what_is_not_there_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn an_address_is_taken_apart_before_it_is_decoded() {
+    let bridge = "bridge: files\nresources:\n  file:\n    uri: files://{name}\n    description: One file.\n    params: { name: { type: string, description: Which. } }\n    reply: { text: \"<{{name}}>\" }\n";
+    let served = serve(&[("files.yaml", bridge)], &[]).await;
+    for (uri, text) in [
+        ("files://a", Some("<a>")),
+        ("files://a%20b", Some("<a b>")),
+        ("files://a%2Fb", Some("<a/b>")),
+        ("files://%7Bname%7D", Some("<{name}>")),
+        ("files://%C3%BC", Some("<\u{fc}>")),
+        ("files://\u{fc}", Some("<\u{fc}>")),
+        // To a reply two dots are two characters; what a source makes of them is held in tests/rest_safety.rs.
+        ("files://..", Some("<..>")),
+        ("files://a/b", None),
+        ("files://../a", None),
+        ("files://", None),
+        ("files://a?b", None),
+        ("files://a#b", None),
+        ("files://%00", None),
+        ("files://a%0Ab", None),
+        ("files://%ff", None),
+        ("FILES://a", None),
+        (" files://a", None),
+    ] {
+        let answer = legacy(&served, "resources/read", json!({ "uri": uri })).await.json();
+        assert_eq!(answer["result"]["contents"][0]["text"].as_str(), text, "{uri}: {answer}");
+        let code = if text.is_some() { Value::Null } else { json!(-32002) };
+        assert_eq!(answer["error"]["code"], code, "{uri}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn capabilities_say_what_is_served() {
     let served = shop("http://127.0.0.1:9").await;
     for (revision, capabilities) in [
-        ("2024-11-05", json!({ "resources": { "subscribe": true } })),
-        ("2025-11-25", json!({ "resources": { "subscribe": true }, "completions": {} })),
+        ("2024-11-05", json!({ "tools": {}, "resources": { "subscribe": true } })),
+        ("2025-11-25", json!({ "tools": {}, "resources": { "subscribe": true }, "completions": {} })),
     ] {
         let result =
             legacy(&served, "initialize", json!({ "protocolVersion": revision })).await.json()["result"].clone();
         assert_eq!(result["capabilities"], capabilities, "{revision}");
     }
     let discovered = stateless(&served, "server/discover", json!({})).await.json()["result"].clone();
-    assert_eq!(discovered["capabilities"], json!({ "resources": {}, "completions": {} }));
+    assert_eq!(discovered["capabilities"], json!({ "tools": {}, "resources": {}, "completions": {} }));
     for method in ["prompts/list", "prompts/get"] {
         assert_eq!(legacy(&served, method, json!({ "name": "x" })).await.json()["error"]["code"], -32601);
     }

@@ -154,6 +154,8 @@ async fn a_client_ends_its_session_once() {
     let delete = |id: &str| with(id, &ping()).head("DELETE /mcp HTTP/1.1");
     let stateless = delete(&session).header("mcp-protocol-version", "2026-07-28");
     assert_eq!(stateless.send(server.address).await.status, 405);
+    let elsewhere = delete(&session).head("DELETE /mcp/none HTTP/1.1");
+    assert_eq!(elsewhere.send(server.address).await.status, 404, "no such path, and nothing ends there");
     let ended = delete(&session).send(server.address).await;
     assert_eq!((ended.status, ended.body.as_str()), (200, ""));
     assert_eq!(delete(&session).send(server.address).await.status, 404);
@@ -233,6 +235,33 @@ async fn silent_api() -> (String, tokio::sync::mpsc::Receiver<TcpStream>) {
         sender.send(stream).await
     });
     (url, asked)
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_takes_nothing_back_and_one_that_is_not_does() {
+    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
+    for (batch, status, answers) in [
+        (json!([cancel, { "bad": 1 }]), 400, json!([7, 8])),
+        (json!([cancel, ping()]), 200, json!([8])),
+        (json!([cancel]), 202, json!([8])),
+        (json!([{ "jsonrpc": "2.0", "id": "x", "error": {} }, cancel]), 202, json!([8])),
+    ] {
+        let (api, mut asked) = silent_api().await;
+        let server = shop(&api).await;
+        let session = server.session("2025-03-26").await;
+        let both = json!([call_message("wait", &json!({})), { "jsonrpc": "2.0", "id": 8, "method": "ping" }]);
+        let waiting = spawn(with(&session, &both).send(server.address));
+        let mut upstream = asked.recv().await.expect("a request");
+        let answer = with(&session, &batch).send(server.address).await;
+        assert_eq!(answer.status, status, "{batch}: {}", answer.body);
+        if status == 400 {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            upstream.write_all(answer).await.expect("the call still listens");
+        }
+        let answered = waiting.await.expect("no panic").json();
+        let ids: Vec<_> = answered.as_array().into_iter().flatten().map(|answer| answer["id"].clone()).collect();
+        assert_eq!(json!(ids), answers, "{batch}");
+    }
 }
 
 #[tokio::test]

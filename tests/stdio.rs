@@ -1,8 +1,8 @@
 //! stdio: lines in and out, both eras, and nothing else on the standard output (protocol.md §2.5).
 
 use std::{
-    io::Write,
-    process::{Command, Stdio},
+    io::{BufRead, BufReader, Lines, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -29,10 +29,8 @@ fn folder(bridge: &str) -> TempDir {
     folder
 }
 
-/// What the program says to lines of input that end: exit code, lines of output, log.
-fn talk(bridge: &str, variables: &[(&str, &str)], input: &[u8]) -> (i32, Vec<Value>, String) {
-    let folder = folder(bridge);
-    let mut program = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
+fn start(folder: &TempDir, variables: &[(&str, &str)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
         .args(["serve", "--stdio", "shop.yaml"])
         .current_dir(folder.path())
         .envs(variables.iter().copied())
@@ -40,7 +38,50 @@ fn talk(bridge: &str, variables: &[(&str, &str)], input: &[u8]) -> (i32, Vec<Val
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the program runs");
+        .expect("the program runs")
+}
+
+/// A talk in which the next line depends on an answer.
+struct Talk {
+    program: Child,
+    input: Option<ChildStdin>,
+    output: Lines<BufReader<ChildStdout>>,
+    _folder: TempDir,
+}
+
+impl Talk {
+    fn begin(bridge: &str) -> Self {
+        let folder = folder(bridge);
+        let mut program = start(&folder, &[]);
+        let output = BufReader::new(program.stdout.take().expect("a pipe")).lines();
+        Self { input: program.stdin.take(), program, output, _folder: folder }
+    }
+
+    fn say(&mut self, message: &Value) {
+        let input = self.input.as_mut().expect("the input is open");
+        input.write_all(format!("{message}\n").as_bytes()).expect("the program reads");
+    }
+
+    fn hear(&mut self) -> Value {
+        let line = self.output.next().expect("the program says something").expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no message: {line:?}"))
+    }
+
+    /// Ends the input: what is still said, and how the program ends.
+    fn end(mut self) -> (Vec<Value>, bool) {
+        drop(self.input.take());
+        let mut rest = Vec::new();
+        for line in self.output.by_ref() {
+            rest.push(serde_json::from_str(&line.expect("a line")).expect("a message"));
+        }
+        (rest, self.program.wait().expect("the program ends").success())
+    }
+}
+
+/// What the program says to lines of input that end: exit code, lines of output, log.
+fn talk(bridge: &str, variables: &[(&str, &str)], input: &[u8]) -> (i32, Vec<Value>, String) {
+    let folder = folder(bridge);
+    let mut program = start(&folder, variables);
     let mut stdin = program.stdin.take().expect("a pipe");
     // A program that refuses to start reads nothing.
     let _ = stdin.write_all(input);
@@ -142,6 +183,74 @@ fn what_wants_no_answer_gets_none() {
     ];
     let (exit, lines, log) = talk(BRIDGE, &[], &lines(&all));
     assert_eq!((exit, lines), (0, vec![json!({ "jsonrpc": "2.0", "id": 1, "result": {} })]), "{log}");
+}
+
+const SLOW: &str = r#"
+bridge: shop
+tools:
+  soon: { description: Answers soon., reply: [{ delay: 200ms }, { text: Done. }] }
+  late: { description: Answers late., reply: [{ delay: 9s }, { text: Done. }] }
+  greet:
+    description: Asks for a name.
+    reply:
+      - ask: { name: who, message: "Who are you?", fields: { name: { type: string } } }
+      - text: "Hello, {{answers.who.content.name}}!"
+"#;
+
+#[test]
+fn what_was_asked_before_the_input_ends_is_answered() {
+    let (exit, lines, log) = talk(SLOW, &[], &lines(&[call_message("soon", &json!({}))]));
+    assert_eq!((exit, lines.len()), (0, 1), "{log}");
+    assert_eq!(answer(&lines, &json!(7))["result"]["content"][0]["text"], "Done.");
+}
+
+#[test]
+fn a_call_is_taken_back_in_both_eras() {
+    for call in [call_message("late", &json!({})), stateless("late", "tools/call", json!({ "name": "late" }))] {
+        let mut talk = Talk::begin(SLOW);
+        talk.say(&call);
+        let cancelled = json!({ "requestId": call["id"] });
+        talk.say(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled }));
+        talk.say(&json!({ "jsonrpc": "2.0", "id": "p", "method": "ping" }));
+        assert_eq!(talk.hear(), json!({ "jsonrpc": "2.0", "id": "p", "result": {} }));
+        assert_eq!(talk.end(), (vec![], true), "{call}");
+    }
+}
+
+#[test]
+fn a_person_is_asked_through_both_ends() {
+    let mut talk = Talk::begin(SLOW);
+    talk.say(&initialize_message("2025-06-18"));
+    talk.hear();
+    talk.say(&call_message("greet", &json!({})));
+    let question = talk.hear();
+    assert_eq!(question["method"], "elicitation/create");
+    let result = json!({ "action": "accept", "content": { "name": "Ada" } });
+    talk.say(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }));
+    let answered = talk.hear();
+    assert_eq!((&answered["id"], &answered["result"]["content"][0]["text"]), (&json!(7), &json!("Hello, Ada!")));
+    // A client that leaves without an answer has the call ended, and is told that nobody waits any more.
+    talk.say(&call_message("greet", &json!({})));
+    talk.hear();
+    let (rest, is_fine) = talk.end();
+    let words = rest[0]["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(is_fine && rest.len() == 1 && words.contains("no answer"), "{rest:?}");
+}
+
+#[test]
+fn who_listens_is_told_that_it_is_over_and_nothing_more() {
+    let mut talk = Talk::begin(BRIDGE);
+    let wants = json!({ "notifications": { "toolsListChanged": true } });
+    talk.say(&stateless("one", "subscriptions/listen", wants.clone()));
+    assert_eq!(talk.hear()["method"], "notifications/subscriptions/acknowledged");
+    talk.say(&stateless("two", "subscriptions/listen", wants));
+    assert_eq!(talk.hear()["method"], "notifications/subscriptions/acknowledged");
+    // A client that takes its request back is told nothing; the server that ends takes it back itself.
+    talk.say(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "one" } }));
+    let (rest, is_fine) = talk.end();
+    assert!(is_fine);
+    let told: Vec<_> = rest.iter().map(|it| (&it["method"], &it["params"]["requestId"])).collect();
+    assert_eq!(told, [(&json!("notifications/cancelled"), &json!("two"))], "{rest:?}");
 }
 
 #[test]

@@ -72,6 +72,28 @@ async fn an_answer_is_a_stream_only_when_something_precedes_it() {
 }
 
 #[tokio::test]
+async fn no_event_has_an_id_that_a_client_would_resume_by() {
+    let server = talk().await;
+    let session = server.session("2025-11-25").await;
+    let stream = with(&session, &call("work", Some(&json!(1)))).send(server.address).await;
+    let lines: Vec<_> = stream.body.lines().filter(|line| line.contains(": ")).collect();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("data: {")).count(), 4, "{lines:?}");
+    assert!(lines.iter().all(|line| *line == "event: message" || line.starts_with("data: {")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_token_comes_back_as_it_was_sent() {
+    let server = talk().await;
+    let session = server.session("2025-11-25").await;
+    for token in ["123456789012345678901234567890", r#""\ud800""#, r#""a\u0062""#, "-0"] {
+        let text = call("work", Some(&json!("TOKEN"))).to_string().replace("\"TOKEN\"", token);
+        let stream = Post::new(text).header("mcp-session-id", &session).send(server.address).await;
+        let echoed = stream.body.matches(&format!("\"progressToken\":{token}")).count();
+        assert_eq!(echoed, 2, "{token}: {}", stream.body);
+    }
+}
+
+#[tokio::test]
 async fn a_client_is_told_as_much_as_it_wants() {
     let server = talk().await;
     let session = server.session("2025-11-25").await;
@@ -106,6 +128,38 @@ async fn a_question_is_answered_by_a_post_in_the_same_session() {
     assert_eq!(with(&session, &answer("Ada")).send(server.address).await.status, 202);
     let rest = stream.rest().await;
     assert_eq!(rest[0]["result"]["content"][0]["text"], "Hello, Ada!");
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_answer_says_so_and_spells_ids_as_it_likes() {
+    let server = talk().await;
+    let session = server.session("2025-06-18").await;
+    for error in [json!({ "code": -32603, "message": "No window." }), json!({ "code": -1, "message": "" })] {
+        let mut stream = Events::open(server.address, &with(&session, &call("greet", None))).await;
+        let id = stream.message().await["id"].clone();
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string();
+        let answer = Post::new(answer.replace("ask-", "\\u0061sk\\u002d")).header("mcp-session-id", &session);
+        assert_eq!(answer.send(server.address).await.status, 202);
+        let rest = stream.rest().await;
+        let words = rest[0]["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        assert!(words.contains("no answer") && !words.contains("elicitation"), "{rest:?}");
+        assert_eq!(rest[0]["result"]["isError"], true);
+    }
+}
+
+#[tokio::test]
+async fn only_revisions_that_have_questions_are_asked_them() {
+    let server = talk().await;
+    for (revision, asked) in [("2024-11-05", false), ("2025-03-26", false), ("2025-06-18", true), ("2025-11-25", true)]
+    {
+        let session = server.session(revision).await;
+        let mut stream = Events::open(server.address, &with(&session, &call("greet", None))).await;
+        let is_stream = stream.head.header("content-type") == Some("text/event-stream");
+        assert_eq!(is_stream, asked, "{revision}");
+        if asked {
+            assert_eq!(stream.message().await["method"], "elicitation/create");
+        }
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,49 @@ async fn a_session_is_told_of_every_path_that_it_listens_at() {
 }
 
 #[tokio::test]
+async fn a_session_is_told_of_the_lists_that_its_handshake_declared() {
+    let prompt = "prompts:\n  p: { description: One., messages: [{ text: Hi. }] }\n";
+    let tools = |tools: &[(&str, &str)]| bridge("shop", tools);
+    let server = serve_watched(&[("shop.yaml", &tools(&[("a", "")]))], &[]).await;
+    let before = server.session("2025-11-25").await;
+    let mut before = Events::open(server.address, &standing(&before, "/mcp")).await;
+    // The first prompt: a list that the session was never told of.
+    server.write("shop.yaml", &format!("{}{prompt}", tools(&[("a", ""), ("b", "")])));
+    assert_eq!(before.message().await["method"], TOOLS_CHANGED);
+    let after = server.session("2025-11-25").await;
+    let mut after = Events::open(server.address, &standing(&after, "/mcp")).await;
+    server.write("shop.yaml", &tools(&[("a", "")]));
+    assert_eq!(after.message().await["method"], TOOLS_CHANGED);
+    assert_eq!(after.message().await["method"], "notifications/prompts/list_changed");
+    let stopping = spawn(server.stop());
+    let rest: Vec<_> = before.rest().await.into_iter().map(|message| message["method"].clone()).collect();
+    assert_eq!(rest, [TOOLS_CHANGED], "and never of prompts");
+    stopping.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_listener_is_named_by_its_id_as_it_came() {
+    let server = serve_watched(&[("shop.yaml", &bridge("shop", &[("a", "")]))], &[]).await;
+    for (round, id) in ["123456789012345678901234567890", r#""\ud800""#, "-0"].into_iter().enumerate() {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({ "notifications": { "toolsListChanged": true }, "_meta": meta });
+        let message = json!({ "jsonrpc": "2.0", "id": "ID", "method": "subscriptions/listen", "params": params });
+        let post = Post::new(message.to_string().replace("\"ID\"", id)).header("mcp-protocol-version", "2026-07-28");
+        let post = post.header("mcp-method", "subscriptions/listen");
+        let mut stream = Events::open(server.address, &post).await;
+        let tagged = format!("\"io.modelcontextprotocol/subscriptionId\":{id}");
+        let acknowledged = stream.next().await.expect("the acknowledgement").data;
+        assert!(acknowledged.contains("acknowledged") && acknowledged.contains(&tagged), "{acknowledged}");
+        server.write("shop.yaml", &bridge("shop", &[("a", ""), (&format!("b{round}"), "")]));
+        let told = stream.next().await.expect("the notice").data;
+        assert!(told.contains(TOOLS_CHANGED) && told.contains(&tagged), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn who_may_see_a_tool_is_part_of_the_list() {
     let server = serve_watched(&[("shop.yaml", &keyed("shop", &[("a", ""), ("b", "")]))], &[]).await;
     let hello = crate::support::initialize_message("2025-11-25");

@@ -240,6 +240,41 @@ async fn headers_are_held_against_the_body() {
 }
 
 #[tokio::test]
+async fn a_level_of_the_log_is_one_whether_or_not_anything_is_logged() {
+    let shop = shop().await;
+    let wishing = |level: Value| {
+        let mut all = meta();
+        all["io.modelcontextprotocol/logLevel"] = level;
+        Post::new(request("tools/call", &json!({ "name": "list_goods", "_meta": all })).to_string())
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "list_goods")
+    };
+    for (level, status, expected) in
+        [(json!("loud"), 400, -32602), (json!(7), 400, -32602), (json!(null), 200, 0), (json!("debug"), 200, 0)]
+    {
+        let response = wishing(level.clone()).send(shop.address).await;
+        assert_eq!((response.status, code(&response)), (status, expected), "{level}: {}", response.body);
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_for_headers_is_told_which_request_it_was() {
+    let shop = shop().await;
+    let ping = || shop.post(&request("ping", &json!({})));
+    for (what, post, status, id) in [
+        ("only pictures", ping().header("accept", "image/png"), 406, json!("one")),
+        ("a method that is no text", ping().header("mcp-method", "p\u{ef}ng"), 400, json!("one")),
+        ("a name that is no text", stateless("tools/call", json!({ "name": "\u{fc}ber" })), 400, json!("one")),
+        ("a session that is no text", ping().header("mcp-session-id", "\u{fc}"), 400, json!("one")),
+        ("no JSON by its type", ping().header("content-type", "text/plain"), 415, Value::Null),
+    ] {
+        let response = post.send(shop.address).await;
+        assert_eq!((response.status, &response.json()["id"]), (status, &id), "{what}: {}", response.body);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_message_is_refused_and_the_server_lives_on() {
     let shop = shop().await;
     let deep = "[".repeat(5000);

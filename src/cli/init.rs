@@ -88,7 +88,7 @@ fn start(options: &Options) -> Result<(), String> {
     let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
     let wanted = wanted(options, asks)?;
     let files = templates::files(&wanted, &options.folder);
-    for file in files.iter().filter(|file| file.name.ends_with(".yaml")) {
+    for file in files.iter().filter(|file| Path::new(&file.name).extension().is_some_and(|it| it == "yaml")) {
         clean(&file.name, &file.text)?;
     }
     let told = |path: &Path, error: io::Error| format!("{}: {error}", path.display());

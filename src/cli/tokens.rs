@@ -58,6 +58,10 @@ fn of_bridge(name: &str, listed: &Value, instructions: &str) -> String {
     }
     let sum = lines.iter().map(|(tokens, _)| tokens).sum();
     lines.push((sum, "in all"));
-    let rows: String = lines.iter().map(|(tokens, name)| format!("{tokens:>8}  {name}\n")).collect();
+    let rows: String = lines.iter().fold(String::new(), |mut text, (tokens, name)| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{tokens:>8}  {name}");
+        text
+    });
     format!("{name}: tokens, about, at {BYTES} bytes each\n{rows}")
 }

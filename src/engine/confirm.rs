@@ -54,9 +54,10 @@ pub(super) async fn obtain(
         proof: Proof::Needed,
     };
     let asked = tokio::time::timeout(PATIENCE, call.peer.ask(&question)).await;
-    let words = match asked.unwrap_or(Asked::Impossible) {
+    let words = match asked.unwrap_or(Asked::Unanswered) {
         Asked::Later => return Ok(Some(Outcome::fine(Body::Questions(vec![question])))),
-        Asked::Impossible => "The person did not answer in time, so nothing was done.",
+        Asked::Impossible => "The person could not be asked just now, so nothing was done.",
+        Asked::Unanswered => "The person did not answer in time, or the client reported an error, so nothing was done.",
         Asked::Answered(answer) => match answer.get("action").and_then(Value::as_str) {
             Some("accept") => return Ok(None),
             Some("decline") => "The person declined, so nothing was done. Do not call again unless they ask for it.",

@@ -73,8 +73,10 @@ pub enum Asked {
     Answered(Value),
     /// The answer comes with a later request, and this call ends by saying what it needs.
     Later,
-    /// The client cannot be asked, or did not answer.
+    /// The client cannot be asked.
     Impossible,
+    /// The client was asked, and answered with an error, too late, or not at all.
+    Unanswered,
 }
 
 /// What a client declared that it can be asked.

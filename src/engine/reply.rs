@@ -14,6 +14,10 @@ use crate::{
     template::Text,
 };
 
+/// What templates read as the action where there is no answer.
+const IMPOSSIBLE: &str = "none";
+/// The same for them; only the words for the model tell the two apart.
+const UNANSWERED: &str = "unanswered";
 /// How long a client may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -116,7 +120,7 @@ async fn ask(
     let replies = join_all(round.iter().zip(&questions).map(async |(asked, question)| {
         if can.has(asked.asks.kind()) {
             let patience = tokio::time::timeout(ANSWER_TIMEOUT, peer.ask(question));
-            patience.await.unwrap_or(Asked::Impossible)
+            patience.await.unwrap_or(Asked::Unanswered)
         } else {
             Asked::Impossible
         }
@@ -126,7 +130,8 @@ async fn ask(
     for ((asked, question), reply) in round.iter().zip(questions).zip(replies) {
         let answer = match reply {
             Asked::Later => None,
-            Asked::Impossible => Some(Answer { action: "none", value: Map::new() }),
+            Asked::Impossible => Some(Answer { action: IMPOSSIBLE, value: Map::new() }),
+            Asked::Unanswered => Some(Answer { action: UNANSWERED, value: Map::new() }),
             Asked::Answered(value) => Answer::read(&asked.asks, value),
         };
         let Some(answer) = answer else {
@@ -176,6 +181,9 @@ fn ended(asked: &plan::Question, action: &str, scope: &CallScope<'_>) -> Result<
     let words = match (&asked.asks, action) {
         (Asks::Person { .. }, "decline") => "The person declined to answer, so nothing was done.",
         (Asks::Person { .. }, "cancel") => "The person closed the question without an answer, so nothing was done.",
+        (_, UNANSWERED) => {
+            "The client was asked, and gave no answer: it reported an error, or took too long. Nothing was done; call again if it may be asked once more."
+        }
         (Asks::Person { .. }, _) => {
             "This tool needs to ask the person at the client, and could not: use a client that supports elicitation."
         }
@@ -246,7 +254,8 @@ impl Answer {
                 shown.entry("roots").or_insert_with(|| json!([]));
             }
         }
-        shown.insert("action".into(), self.action.into());
+        let action = if self.action == UNANSWERED { IMPOSSIBLE } else { self.action };
+        shown.insert("action".into(), action.into());
         Value::Object(shown)
     }
 }

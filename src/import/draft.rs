@@ -164,7 +164,9 @@ fn layout(imported: &Imported, tools: &[Drafted], origin: &str) -> Layout {
     );
     let blocks = tools.iter().map(|tool| Block::of(tool, used.len() == 1)).collect();
     let mut layout = Layout { top, head_made: Some(digest(&head)), head, tools: blocks, ..Layout::default() };
-    tools.iter().for_each(|tool| layout.know(&tool.key));
+    for tool in tools {
+        layout.know(&tool.key);
+    }
     layout
 }
 

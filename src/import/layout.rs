@@ -161,7 +161,7 @@ impl Layout {
 
     fn take_head(&mut self, lines: &[&str]) {
         let is_head = |line: &&str| said(line).is_some_and(|said| said.starts_with(HEAD));
-        let mark = lines.iter().position(|line| is_head(line));
+        let mark = lines.iter().position(is_head);
         let (top, head) = lines.split_at(mark.map_or(0, |at| at + 1));
         self.head_made = mark.and_then(|at| said(lines.get(at)?)?.rsplit_once(' ')).map(|(_, made)| made.to_owned());
         self.top = top.iter().take(mark.unwrap_or(0)).copied().collect();

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::session::SessionKey;
+use super::{session::SessionKey, wire};
 
 /// Requests that wait at once at most.
 const WAITING_MAX: usize = 4096;
@@ -58,7 +58,7 @@ impl Asks {
 
     /// Hands an answer to whoever waits for it. One that nobody waits for is dropped.
     pub(super) fn answer(&self, session: SessionKey, id: &str, answer: Answer) {
-        let waiting = self.0.waiting.lock().remove(&(session, id.into()));
+        let waiting = self.0.waiting.lock().remove(&(session, wire::spelled(id).into()));
         if let Some(waiting) = waiting {
             // Whoever asked may have gone.
             let _ = waiting.send(answer);
@@ -102,7 +102,8 @@ mod tests {
         let mut waiting = asks.begin(one).unwrap();
         asks.answer(two, waiting.id(), Some(json!("somebody else's")));
         asks.answer(one, "\"ask-99\"", Some(json!("another")));
-        asks.answer(one, waiting.id(), Some(json!("mine")));
+        // However its client spells the id.
+        asks.answer(one, &waiting.id().replace('-', "\\u002d"), Some(json!("mine")));
         assert_eq!(waiting.answered().await, Some(json!("mine")));
         let mut ended = asks.begin(two).unwrap();
         asks.end(two);

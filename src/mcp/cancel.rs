@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::session::SessionKey;
+use super::{session::SessionKey, wire};
 
 /// Which call is meant: ids are only unique within a session.
 type Key = (SessionKey, Box<str>);
@@ -26,7 +26,7 @@ impl InFlight {
     /// Remembers a call while the ticket lives. `None` without a session: then nobody could say
     /// which client's call an id means.
     pub(super) fn enter(&self, session: Option<SessionKey>, id: &str) -> Option<Ticket> {
-        let key = (session?, id.into());
+        let key = (session?, wire::spelled(id).into());
         let withdrawn = Arc::new(Notify::new());
         self.0.lock().insert(key.clone(), Arc::clone(&withdrawn));
         Some(Ticket { all: self.clone(), key, withdrawn })
@@ -34,7 +34,7 @@ impl InFlight {
 
     /// Takes a call back. An id that is not under way is ignored (protocol.md U-04).
     pub(super) fn cancel(&self, session: SessionKey, id: &str) {
-        if let Some(withdrawn) = self.0.lock().get(&(session, id.into())) {
+        if let Some(withdrawn) = self.0.lock().get(&(session, wire::spelled(id).into())) {
             withdrawn.notify_one();
         }
     }

@@ -14,7 +14,7 @@ use super::{
     Messages, Payload, Principal, Refusal, Revision, Server,
     classify::{self, Era},
     dispatch::{self, Answer, Context, Way},
-    hub::{Listed, Listener, Listening, Owner},
+    hub::{Listener, Listening, Lists, Owner},
     messages::WAITING,
     session::{self, Session, SessionKey},
     wire::{self, Body, Kind, Request},
@@ -90,7 +90,12 @@ impl Server {
             principal,
             eras,
             to,
-            session: Mutex::new(Session { key, revision: Revision::ASSUMED, abilities: Abilities::default() }),
+            session: Mutex::new(Session {
+                key,
+                revision: Revision::ASSUMED,
+                abilities: Abilities::default(),
+                lists: Lists::that(|_| false),
+            }),
             listening: Mutex::new(None),
             busy,
         });
@@ -230,23 +235,26 @@ impl Channel {
 
     async fn introduce(&self, request: &Request<'_>) {
         let (revision, abilities) = dispatch::introduce(request);
+        let live = self.server.live.load_full();
+        let endpoint = live.surface.view(live.generation.plan(), self.bridge.as_deref(), &self.principal);
+        let lists = endpoint.as_ref().map_or(Lists::that(|_| false), |endpoint| endpoint.lists());
         let key = {
             let mut session = self.session.lock();
-            (session.revision, session.abilities) = (revision, abilities);
+            (session.revision, session.abilities, session.lists) = (revision, abilities, lists);
             session.key
         };
-        let live = self.server.live.load_full();
-        let answer = match live.surface.view(live.generation.plan(), self.bridge.as_deref(), &self.principal) {
+        let answer = match endpoint {
             Some(endpoint) => dispatch::introduction(&endpoint, request, revision),
             None => Refusal::no_bridge(self.bridge.as_deref().unwrap_or_default()).of(Some(request.id)).printed(),
         };
         // Who has gone hears nothing.
         let _ = self.to.send(answer).await;
-        let is_told = live.surface.changes() && self.listening.lock().is_none();
-        if is_told {
+        if live.surface.changes() {
+            // Whoever introduces itself once more may be told of other lists.
+            *self.listening.lock() = None;
             let (bridge, to) = (self.bridge.clone(), self.to.clone());
             let listener =
-                Listener { bridge, owner: Owner::Session(key), wants: Listed::ALL.to_vec(), resources: Vec::new(), to };
+                Listener { bridge, owner: Owner::Session(key), wants: lists.each(), resources: Vec::new(), to };
             let place = self.server.hub.enter(listener);
             *self.listening.lock() = place;
         }

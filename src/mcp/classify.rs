@@ -8,6 +8,7 @@ use super::{
     headers::{decoded, trimmed},
     wire::{self, Meta, Request},
 };
+use crate::engine::Level;
 
 /// The era of one message.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,6 +115,12 @@ fn claim(meta: Option<&RawValue>) -> Claim<'_> {
         return Claim::Malformed("io.modelcontextprotocol/protocolVersion must be a string");
     };
     // Of the other revisions nothing is known about their envelope.
+    let is_known = Revision::parse(&version).is_some_and(Revision::is_stateless);
+    let level = meta.level.filter(|level| is_known && level.get() != "null");
+    if level.is_some_and(|level| wire::text(level).and_then(|level| Level::parse(&level)).is_none()) {
+        // Whether or not anything would be logged (protocol.md U-02).
+        return Claim::Malformed("io.modelcontextprotocol/logLevel is no level of RFC 5424");
+    }
     let complete = meta.capabilities.is_some_and(|it| it.get().starts_with('{'));
     if complete || Revision::parse(&version).is_some_and(|revision| !revision.is_stateless()) {
         Claim::Version(version)

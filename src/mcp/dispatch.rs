@@ -19,7 +19,7 @@ use super::{
     tools,
     wire::{self, Body, Kind, NotAMessage, Request, Response},
 };
-use crate::engine::{Abilities, CallerHeaders, Level, Principal};
+use crate::engine::{Abilities, CallerHeaders, Level, Principal, QuestionKind};
 
 /// Messages in a batch at most.
 const BATCH_MAX: usize = 50;
@@ -160,7 +160,8 @@ where
     if matches!(era, Era::Legacy(_)) {
         if request.method == "initialize" {
             let (revision, abilities) = introduce(request);
-            let session = context.server.sessions.open(revision, abilities, context.principal);
+            let declared = (abilities, context.endpoint.lists());
+            let session = context.server.sessions.open(revision, declared, context.principal);
             return Ok(Reply { session, ..Reply::ok(introduction(context.endpoint, request, revision)) });
         }
         if is_stranger {
@@ -187,9 +188,13 @@ pub(super) fn refuse(fault: NotAMessage) -> Refusal {
 pub(super) fn introduce(request: &Request<'_>) -> (Revision, Abilities) {
     let asked = request.params.protocol_version.and_then(wire::text);
     let revision = asked.and_then(|text| Revision::parse(&text)).filter(|revision| !revision.is_stateless());
+    let revision = revision.unwrap_or(Revision::LATEST_LEGACY);
     let declared = request.params.capabilities.and_then(|declared| serde_json::from_str(declared.get()).ok());
-    let abilities = declared.map_or_else(Abilities::default, |declared| Abilities::read(&declared));
-    (revision.unwrap_or(Revision::LATEST_LEGACY), abilities)
+    let declared = declared.map_or_else(Abilities::default, |declared| Abilities::read(&declared));
+    // What the revision does not have is not asked, whatever its client says it can (protocol.md M-01).
+    let known = |kind: &QuestionKind| *kind != QuestionKind::Elicit || revision >= Revision::V2025_06_18;
+    let known = QuestionKind::ALL.into_iter().filter(known).filter(|kind| declared.has(*kind));
+    (revision, known.fold(Abilities::default(), Abilities::with))
 }
 
 /// The answer to a client that introduces itself.
@@ -331,7 +336,8 @@ where
     }
     // One answer for all of them has no room for what precedes any.
     let context = &Context { way: Way::Document, ..*context };
-    let mut requests = Vec::new();
+    // What is refused has no effect, so all of it is read before any of it counts.
+    let mut messages = Vec::with_capacity(items.len());
     for item in items {
         match wire::read_one(item) {
             Err(fault) => return refuse(fault).reply(),
@@ -340,9 +346,15 @@ where
             {
                 return Refusal::invalid("This message cannot be part of a batch").reply();
             }
-            Ok(Kind::Request(request)) => requests.push(request),
-            Ok(Kind::Notification(notification)) => notify(context, &notification, &Era::Legacy(revision)),
-            Ok(Kind::Response(response)) => {
+            Ok(message) => messages.push(message),
+        }
+    }
+    let mut requests = Vec::new();
+    for message in messages {
+        match message {
+            Kind::Request(request) => requests.push(request),
+            Kind::Notification(notification) => notify(context, &notification, &Era::Legacy(revision)),
+            Kind::Response(response) => {
                 if let Some(session) = context.session {
                     hear(context.server, session.key, &response);
                 }

@@ -204,7 +204,9 @@ impl Refusal {
         self
     }
 
-    /// The error as one JSON-RPC message. An id that could not be read is `null`.
+    /// The error as one JSON-RPC message. An id that could not be read is `null`, as JSON-RPC 2.0 wants it, in
+    /// every revision: the schema of some has the member left out instead, but there are clients that read the
+    /// one and none that reads only the other (protocol.md J-05).
     pub(super) fn print(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         out.extend_from_slice(self.id.as_deref().unwrap_or("null").as_bytes());

@@ -9,12 +9,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use tokio::sync::mpsc;
 
 use super::{
     Payload,
-    outlet::notification,
+    printing::notification,
     session::SessionKey,
     watches::{Watched, Watches},
 };
@@ -51,6 +51,34 @@ impl Listed {
             Self::Prompts => "promptsListChanged",
             Self::Resources => "resourcesListChanged",
         }
+    }
+}
+
+/// Some of the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lists(u8);
+
+impl Lists {
+    /// Those of which something holds.
+    pub(super) fn that(holds: impl Fn(Listed) -> bool) -> Self {
+        let bits = Listed::ALL.into_iter().enumerate().filter(|(_, listed)| holds(*listed)).map(|(at, _)| 1_u8 << at);
+        Self(bits.sum())
+    }
+
+    /// Those among them, in order.
+    pub(super) fn each(self) -> Vec<Listed> {
+        let all = Listed::ALL.into_iter().enumerate();
+        all.filter(|(at, _)| self.0 & (1 << at) != 0).map(|(_, listed)| listed).collect()
+    }
+
+    /// The other ones as a number below 8, for ids that carry them.
+    pub(super) const fn others(self) -> u8 {
+        !self.0 & 7
+    }
+
+    /// All but those of a number; bits that mean nothing are dropped.
+    pub(super) const fn all_but(others: u8) -> Self {
+        Self(!others & 7)
     }
 }
 
@@ -210,22 +238,21 @@ impl Drop for Listening {
 fn notice(listed: Listed, owner: &Owner) -> Payload {
     match owner {
         Owner::Session(_) => json!({ "jsonrpc": "2.0", "method": listed.method() }).to_string().into_bytes().into(),
-        Owner::Request(id) => notification(listed.method(), &json!({ "_meta": tag(id) })),
+        Owner::Request(id) => notification(listed.method(), Map::new(), &[("_meta", &tag(id))]),
     }
 }
 
 fn update(uri: &str, owner: &Owner) -> Payload {
-    let params = match owner {
-        Owner::Session(_) => json!({ "uri": uri }),
-        Owner::Request(id) => json!({ "uri": uri, "_meta": tag(id) }),
-    };
-    notification("notifications/resources/updated", &params)
+    let (method, params) = ("notifications/resources/updated", Map::from_iter([("uri".to_owned(), json!(uri))]));
+    match owner {
+        Owner::Session(_) => notification(method, params, &[]),
+        Owner::Request(id) => notification(method, params, &[("_meta", &tag(id))]),
+    }
 }
 
 /// The `_meta` that says which request a message belongs to (protocol.md U-05).
-pub(super) fn tag(id: &str) -> Value {
-    let id = serde_json::from_str(id).unwrap_or(Value::Null);
-    Value::Object(Map::from_iter([("io.modelcontextprotocol/subscriptionId".to_owned(), id)]))
+pub(super) fn tag(id: &str) -> String {
+    format!("{{\"io.modelcontextprotocol/subscriptionId\":{id}}}")
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{self, Body, Call, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Tally},
-    plan::{Plan, QuestionKind, Tool},
+    plan::{Plan, Tool},
     telemetry::{Called, ToolCallFinished},
     upstream::Relay,
 };
@@ -73,7 +73,7 @@ where
 {
     let tool = target.of(context.live.generation.plan());
     if let Some(tool) = tool.filter(|tool| tool.speaks()) {
-        demand(tool.demands(), request, revision)?;
+        demand(tool, request, revision)?;
         // Boxed, or the calls of all other tools would carry its room along.
         return Box::pin(speak(context, request, revision, (target, arguments), print)).await;
     }
@@ -159,12 +159,9 @@ pub(super) fn failure(outcome: &Outcome) -> Option<(ErrorClass, String)> {
 
 /// Refuses a stateless request that needs what its client did not declare (protocol.md L-14).
 /// Clients with a handshake are told in words.
-fn demand(
-    needed: impl Iterator<Item = QuestionKind>,
-    request: &Request<'_>,
-    revision: Revision,
-) -> Result<(), Refusal> {
-    if !revision.is_stateless() {
+pub(super) fn demand(tool: &Tool, request: &Request<'_>, revision: Revision) -> Result<(), Refusal> {
+    let mut needed = tool.demands().peekable();
+    if !revision.is_stateless() || needed.peek().is_none() {
         return Ok(());
     }
     let declared = outlet::declared(request);

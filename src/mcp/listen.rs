@@ -11,8 +11,7 @@ use super::{
     headers::trimmed,
     hub::{Hub, Listed, Listener, Listening, Owner, tag},
     messages::WAITING,
-    outlet::notification,
-    printing,
+    printing::{self, notification},
     watches::{ADDRESS_MAX, PER_OWNER_MAX},
     wire::Request,
 };
@@ -35,7 +34,7 @@ impl Server {
         let listener = Listener {
             bridge: bridge.map(str::to_owned),
             owner,
-            wants: Listed::ALL.to_vec(),
+            wants: session.lists.each(),
             resources: Vec::new(),
             to,
         };
@@ -122,14 +121,14 @@ async fn on_channel<H>(
         () = context.server.ending.cancelled() => true,
     };
     drop(place);
-    if !is_over {
-        return Answer::Withdrawn;
+    if is_over {
+        // protocol.md D-04: on a shared channel the server takes the request back when it is the one that ends.
+        // Like every request that was taken back it gets no result then, which a client that has forgotten it
+        // would not understand. On a stream of its own the result says it (protocol.md U-06).
+        let reason = Map::from_iter([("reason".to_owned(), json!("The server stops."))]);
+        let _ = to.send(notification("notifications/cancelled", reason, &[("requestId", id)])).await;
     }
-    // protocol.md D-04: the server says so when it is the one that ends.
-    let id_value: Value = serde_json::from_str(id).unwrap_or(Value::Null);
-    let params = json!({ "requestId": id_value, "reason": "The server stops." });
-    let _ = to.send(notification("notifications/cancelled", &params)).await;
-    Answer::Message(ended(id, context.endpoint.identity()))
+    Answer::Withdrawn
 }
 
 fn malformed() -> Refusal {
@@ -183,20 +182,23 @@ fn acknowledgement(id: &str, wants: &[Listed], resources: Vec<String>) -> Payloa
     if !resources.is_empty() {
         honoured.insert("resourceSubscriptions".into(), resources.into());
     }
-    notification("notifications/subscriptions/acknowledged", &json!({ "notifications": honoured, "_meta": tag(id) }))
+    let params = Map::from_iter([("notifications".to_owned(), Value::Object(honoured))]);
+    notification("notifications/subscriptions/acknowledged", params, &[("_meta", &tag(id))])
 }
 
 /// The last message: the server ends (protocol.md U-06).
 fn ended(id: &str, identity: &[u8]) -> Payload {
-    let mut meta = tag(id);
-    // The member that names the server stands ready as `,"_meta":{…}`.
-    let named = identity.strip_prefix(b",").map(|member| [b"{", member, b"}"].concat());
-    let named = named.and_then(|named| serde_json::from_slice::<Value>(&named).ok());
-    if let (Some(meta), Some(named)) = (meta.as_object_mut(), named.as_ref().and_then(|it| it["_meta"].as_object())) {
-        meta.extend(named.clone());
+    let tag = tag(id);
+    let mut out = printing::begin(id, identity.len() + tag.len() + 64);
+    out.extend_from_slice(b"{\"resultType\":\"complete\",\"_meta\":");
+    // The member that names the server stands ready as `,"_meta":{…}`, and never is empty.
+    if let Some(named) = identity.strip_prefix(b",\"_meta\":{") {
+        out.extend_from_slice(tag.strip_suffix('}').unwrap_or(&tag).as_bytes());
+        out.push(b',');
+        out.extend_from_slice(named);
+    } else {
+        out.extend_from_slice(tag.as_bytes());
     }
-    let mut out = printing::begin(id, 256);
-    out.extend_from_slice(json!({ "resultType": "complete", "_meta": meta }).to_string().as_bytes());
-    out.push(b'}');
+    out.extend_from_slice(b"}}");
     out.into()
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Revision,
-    hub::Listed,
+    hub::{Listed, Lists},
     invoke::Target,
     live::Live,
     shelf::{Printed, Shelf},
@@ -272,9 +272,9 @@ impl Endpoint {
         let logs = tools.iter().any(|(_, tool)| tool.logs()) || shelf.logs();
         let capabilities = |revision: Revision| {
             let mut all = Map::new();
-            if !tools.is_empty() || !(shelf.has_resources() || shelf.has_prompts()) {
-                all.insert("tools".into(), updates.capability());
-            }
+            // The list is answered even where it is empty, and the next change of the files may fill it
+            // (protocol.md T-01, T-02).
+            all.insert("tools".into(), updates.capability());
             if logs {
                 all.insert("logging".into(), json!({}));
             }
@@ -309,6 +309,11 @@ impl Endpoint {
             shelf,
             identity: format!(",\"_meta\":{meta}").into_bytes(),
         }
+    }
+
+    /// The lists that the path has.
+    pub(super) fn lists(&self) -> Lists {
+        Lists::that(|listed| self.offers(listed))
     }
 
     /// Whether the path has a list of this kind.

@@ -35,6 +35,13 @@ impl Messages {
         Self { kept: None, ready: ready.into(), coming: Some(coming), last }
     }
 
+    /// Messages that end when nobody can send any more, to look at how they travel.
+    #[cfg(test)]
+    pub(crate) fn channel() -> (mpsc::Sender<Payload>, Self) {
+        let (sender, coming) = mpsc::channel(WAITING);
+        (sender, Self::new(Vec::new(), coming, None))
+    }
+
     /// The same messages, with something that is dropped when the stream is.
     #[must_use]
     pub fn with<K: Send + 'static>(mut self, kept: K) -> Self {

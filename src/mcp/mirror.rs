@@ -61,7 +61,9 @@ fn same_number(number: &Number, sent: &str) -> bool {
         return true;
     }
     let (number, sent) = (number.as_f64(), sent.parse::<f64>().ok());
-    number.zip(sent).is_some_and(|(number, sent)| number.abs() < EXACT && number.total_cmp(&sent).is_eq())
+    // Whatever its sign, zero is zero.
+    let same = |one: f64, other: f64| (one + 0.0).total_cmp(&(other + 0.0)).is_eq();
+    number.zip(sent).is_some_and(|(number, sent)| number.abs() < EXACT && same(number, sent))
 }
 
 #[cfg(test)]
@@ -95,6 +97,9 @@ mod tests {
             (json!(42), Some("42"), true),
             (json!(42), Some("42.0"), true),
             (json!(42), Some("43"), false),
+            (json!(0), Some("-0"), true),
+            (json!(-0.0), Some("0"), true),
+            (json!(0), Some("x"), false),
             (json!(true), Some("true"), true),
             (json!(true), Some("1"), false),
             (json!(null), None, true),

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::{
     Payload, Refusal, Revision, Server,
     dispatch::{Context, Way},
+    printing::notification,
     rounds::Rounds,
     session::SessionKey,
     wire::{self, Meta, Request},
@@ -51,7 +52,7 @@ impl Outlet {
         revision: Revision,
         to: Option<mpsc::Sender<Payload>>,
     ) -> Result<Self, Refusal> {
-        let wishes = wishes(request)?;
+        let wishes = wishes(request);
         let abilities = abilities(context, request, revision);
         let resume = || Rounds::resume(context.server.states.as_ref(), context.principal, request);
         let rounds = revision.is_stateless().then(resume).transpose()?;
@@ -74,10 +75,10 @@ impl Outlet {
     }
 
     /// Sends a notification, unless too many wait for the client to read.
-    fn notify(&self, method: &str, params: &Value) {
+    fn notify(&self, method: &str, params: Map<String, Value>, own: &[(&str, &str)]) {
         if let Some(to) = &self.to {
             // A client that does not read, or has gone, misses it.
-            let _ = to.try_send(notification(method, params));
+            let _ = to.try_send(notification(method, params, own));
         }
     }
 
@@ -89,9 +90,9 @@ impl Outlet {
         Some(self.session.map_or(Level::Info, |session| self.server.sessions.level(session)))
     }
 
-    async fn put(&self, question: &Question) -> Option<Value> {
-        let (to, session) = (self.to.as_ref()?, self.session?);
-        let mut waiting = self.server.asks.begin(session)?;
+    async fn put(&self, question: &Question) -> Asked {
+        let (Some(to), Some(session)) = (&self.to, self.session) else { return Asked::Impossible };
+        let Some(mut waiting) = self.server.asks.begin(session) else { return Asked::Impossible };
         let method = question.kind.method();
         let request =
             format!(r#"{{"jsonrpc":"2.0","id":{},"method":"{method}","params":{}}}"#, waiting.id(), question.params);
@@ -108,7 +109,7 @@ impl Outlet {
         if answer.is_some() {
             withdrawal.id = None;
         }
-        answer.flatten()
+        answer.flatten().map_or(Asked::Unanswered, Asked::Answered)
     }
 }
 
@@ -121,10 +122,9 @@ struct Withdrawal<'a> {
 impl Drop for Withdrawal<'_> {
     fn drop(&mut self) {
         if let Some(id) = &self.id {
-            let id = serde_json::from_str(id).unwrap_or(Value::Null);
-            let params = json!({ "requestId": id, "reason": "The call no longer waits for an answer." });
+            let reason = Map::from_iter([("reason".to_owned(), json!("The call no longer waits for an answer."))]);
             // A client that does not read will not notice the difference.
-            let _ = self.to.try_send(notification("notifications/cancelled", &params));
+            let _ = self.to.try_send(notification("notifications/cancelled", reason, &[("requestId", id)]));
         }
     }
 }
@@ -140,25 +140,21 @@ impl Peer for Outlet {
             }
             *reached = progress.value;
         }
-        let token: Value = serde_json::from_str(token).unwrap_or(Value::Null);
-        let mut params = json!({ "progressToken": token, "progress": number(progress.value) });
-        if let Some(object) = params.as_object_mut() {
-            object.extend(progress.total.map(|total| ("total".to_owned(), number(total))));
-            let message = progress.message.as_ref().filter(|_| self.revision >= Revision::V2025_03_26);
-            object.extend(message.map(|message| ("message".to_owned(), json!(message))));
-        }
-        self.notify("notifications/progress", &params);
+        let mut params = Map::from_iter([("progress".to_owned(), number(progress.value))]);
+        params.extend(progress.total.map(|total| ("total".to_owned(), number(total))));
+        let message = progress.message.as_ref().filter(|_| self.revision >= Revision::V2025_03_26);
+        params.extend(message.map(|message| ("message".to_owned(), json!(message))));
+        self.notify("notifications/progress", params, &[("progressToken", token)]);
     }
 
     fn log(&self, entry: &LogEntry) {
         if self.level().is_none_or(|least| entry.level < least) {
             return;
         }
-        let mut params = json!({ "level": entry.level.as_str(), "data": entry.data });
-        if let (Some(object), Some(logger)) = (params.as_object_mut(), &entry.logger) {
-            object.insert("logger".into(), json!(logger));
-        }
-        self.notify("notifications/message", &params);
+        let level = json!(entry.level.as_str());
+        let mut params = Map::from_iter([("level".to_owned(), level), ("data".to_owned(), entry.data.clone())]);
+        params.extend(entry.logger.as_ref().map(|logger| ("logger".to_owned(), json!(logger))));
+        self.notify("notifications/message", params, &[]);
     }
 
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Asked> {
@@ -169,7 +165,7 @@ impl Peer for Outlet {
             if let Some(rounds) = &self.rounds {
                 return rounds.answer(question).map_or(Asked::Later, Asked::Answered);
             }
-            self.put(question).await.map_or(Asked::Impossible, Asked::Answered)
+            self.put(question).await
         }
         .boxed()
     }
@@ -204,21 +200,13 @@ pub(super) fn declared(request: &Request<'_>) -> Abilities {
     declared.map_or_else(Abilities::default, |it: Value| Abilities::read(&it))
 }
 
-fn wishes(request: &Request<'_>) -> Result<Wishes, Refusal> {
+/// What a request wants to be told. That a level is one was looked at with the envelope.
+fn wishes(request: &Request<'_>) -> Wishes {
     let meta = request.params.meta.map_or("{}", serde_json::value::RawValue::get);
     let meta = serde_json::from_str::<Meta<'_>>(meta).unwrap_or_default();
     let token = meta.progress_token.map(serde_json::value::RawValue::get).filter(|token| wire::is_id(token));
-    let level = match meta.level.map(|level| wire::text(level).and_then(|level| Level::parse(&level))) {
-        None => None,
-        Some(Some(level)) => Some(level),
-        Some(None) => return Err(Refusal::params("io.modelcontextprotocol/logLevel is no level of RFC 5424")),
-    };
-    Ok(Wishes { token: token.map(Into::into), level })
-}
-
-/// A notification, printed.
-pub(super) fn notification(method: &str, params: &Value) -> Payload {
-    json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string().into_bytes().into()
+    let level = meta.level.and_then(wire::text).and_then(|level| Level::parse(&level));
+    Wishes { token: token.map(Into::into), level }
 }
 
 /// A number as people write it: `50` and not `50.0`.

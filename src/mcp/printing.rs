@@ -1,5 +1,9 @@
 //! Floor 7. Answers are written once, from the parts that are JSON already.
 
+use serde_json::{Map, Value};
+
+use super::Payload;
+
 /// Begins the answer to a request.
 pub(super) fn begin(id: &str, capacity: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity + id.len() + 64);
@@ -10,14 +14,35 @@ pub(super) fn begin(id: &str, capacity: usize) -> Vec<u8> {
 }
 
 /// Writes a whole answer; `identity` is the last member of stateless results.
-pub(super) fn result(id: &str, result: serde_json::Map<String, serde_json::Value>, identity: Option<&[u8]>) -> Vec<u8> {
-    let result = serde_json::Value::Object(result).to_string();
+pub(super) fn result(id: &str, result: Map<String, Value>, identity: Option<&[u8]>) -> Vec<u8> {
+    let result = Value::Object(result).to_string();
     let identity = identity.unwrap_or_default();
     let mut out = begin(id, result.len() + identity.len());
     out.extend_from_slice(result.strip_suffix('}').unwrap_or(&result).as_bytes());
     out.extend_from_slice(identity);
     out.extend_from_slice(b"}}");
     out
+}
+
+/// Writes a notification. `own` are members of its params that are JSON already: what a client chose, an id or a
+/// token, goes back as it came (protocol.md J-01, U-01, U-05).
+pub(super) fn notification(method: &str, params: Map<String, Value>, own: &[(&str, &str)]) -> Payload {
+    let params = Value::Object(params).to_string();
+    let mut out = Vec::with_capacity(params.len() + method.len() + 96);
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
+    string(method, &mut out);
+    out.extend_from_slice(b",\"params\":");
+    out.extend_from_slice(params.strip_suffix('}').unwrap_or(&params).as_bytes());
+    for (name, json) in own {
+        if !out.ends_with(b"{") {
+            out.push(b',');
+        }
+        string(name, &mut out);
+        out.push(b':');
+        out.extend_from_slice(json.as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+    out.into()
 }
 
 /// Writes text as a JSON string.
@@ -83,6 +108,20 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_client_chose_goes_back_as_it_came() {
+        let params = |text: &str| serde_json::from_str(text).unwrap();
+        for (given, own, expected) in [
+            ("{}", &[][..], "{}"),
+            ("{}", &[("id", "1e3")], r#"{"id":1e3}"#),
+            (r#"{"a":1}"#, &[("id", "\"\\ud800\""), ("b", "{}")], r#"{"a":1,"id":"\ud800","b":{}}"#),
+        ] {
+            let printed = notification("n", params(given), own);
+            let expected = format!(r#"{{"jsonrpc":"2.0","method":"n","params":{expected}}}"#);
+            assert_eq!(String::from_utf8_lossy(&printed.head), expected);
+        }
+    }
 
     #[test]
     fn a_document_becomes_a_string_that_holds_it_compactly() {

@@ -138,7 +138,8 @@ impl Rounds {
         let mut result = json!({ "resultType": "input_required", "inputRequests": requests });
         if let (Some(states), Some(result)) = (&self.states, result.as_object_mut()) {
             let known = Known { answers, asked, mark: None };
-            result.insert("requestState".into(), sealed(&states.seal, &self.binding, known).into());
+            let until = now().saturating_add(LIFE.as_secs());
+            result.insert("requestState".into(), sealed(&states.seal, &self.binding, known, until).into());
         }
         let result = result.as_object().cloned().unwrap_or_default();
         printing::result(id, result, Some(identity))
@@ -189,9 +190,10 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-fn sealed(seal: &Seal, binding: &[u8; 32], known: Known) -> String {
+/// A state that is good until a time, in seconds since 1970.
+fn sealed(seal: &Seal, binding: &[u8; 32], known: Known, until: u64) -> String {
     let mut state = vec![LAYOUT];
-    state.extend_from_slice(&now().saturating_add(LIFE.as_secs()).to_be_bytes());
+    state.extend_from_slice(&until.to_be_bytes());
     let mut nonce = [0; NONCE];
     // Without randomness two states of the same second are the same one, and are good once together.
     let _ = getrandom::fill(&mut nonce);
@@ -231,11 +233,12 @@ mod tests {
         let answers = map(json!({ "who": { "action": "accept" } }));
         let asked = map(json!({ "sure": "a digest" }));
         let of = || Known { answers: answers.clone(), asked: asked.clone(), mark: None };
-        let state = sealed(&seal, &[1; 32], of());
+        let soon = now() + 60;
+        let state = sealed(&seal, &[1; 32], of(), soon);
         let known = unsealed(&seal, &[1; 32], &state).unwrap();
         assert!(known.mark.is_some());
         assert_eq!(Known { mark: None, ..known }, of());
-        assert_ne!(sealed(&seal, &[1; 32], of()), state, "no two states are the same");
+        assert_ne!(sealed(&seal, &[1; 32], of(), soon), state, "no two states are the same");
         for (seal, binding, state) in [
             (&Seal::new(b"other", "state"), [1; 32], state.clone()),
             (&Seal::new(b"secret", "session"), [1; 32], state.clone()),
@@ -244,6 +247,7 @@ mod tests {
             (&seal, [1; 32], format!("B{}", &state[1..])),
             (&seal, [1; 32], state[..8].to_owned()),
             (&seal, [1; 32], String::new()),
+            (&seal, [1; 32], sealed(&seal, &[1; 32], of(), now() - 1)),
         ] {
             assert_eq!(unsealed(seal, &binding, &state), None, "{state}");
         }

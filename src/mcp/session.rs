@@ -11,6 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 
 use super::{
     Revision,
+    hub::Lists,
     recent::Recent,
     seal::{MARK, Seal},
 };
@@ -53,6 +54,8 @@ pub(super) struct Session {
     pub(super) revision: Revision,
     /// What the client said it can be asked.
     pub(super) abilities: Abilities,
+    /// The lists that the handshake declared: of no other one is the client told (protocol.md L-06).
+    pub(super) lists: Lists,
 }
 
 /// The sessions of this server.
@@ -75,12 +78,19 @@ impl Sessions {
     }
 
     /// Opens a session and returns its id; `None` when the system has no randomness.
-    pub(super) fn open(&self, revision: Revision, abilities: Abilities, principal: &Principal) -> Option<String> {
+    pub(super) fn open(
+        &self,
+        revision: Revision,
+        (abilities, lists): (Abilities, Lists),
+        principal: &Principal,
+    ) -> Option<String> {
         let key = SessionKey::random()?;
         let number = Revision::LEGACY.iter().position(|known| *known == revision)?;
         let expiry = u32::try_from(now().saturating_add(LIFE.as_secs())).unwrap_or(u32::MAX);
         let mut id = Vec::with_capacity(FACTS + MARK);
-        id.extend_from_slice(&[LAYOUT, u8::try_from(number).unwrap_or_default(), abilities.bits()]);
+        // What is not declared stands there, so that ids of before there was this say that everything is.
+        let declared = abilities.bits() | (lists.others() << 4);
+        id.extend_from_slice(&[LAYOUT, u8::try_from(number).unwrap_or_default(), declared]);
         id.extend_from_slice(&expiry.to_be_bytes());
         id.extend_from_slice(&key.0);
         let mark = self.mark(&id, principal);
@@ -95,14 +105,15 @@ impl Sessions {
         let mut bytes = [0; FACTS + MARK + 2];
         let length = BASE64.decode_slice(id, &mut bytes).ok().filter(|length| *length == FACTS + MARK)?;
         let (facts, mark) = bytes.get(..length)?.split_at_checked(FACTS)?;
-        let [LAYOUT, revision, abilities, e0, e1, e2, e3, key @ ..] = facts else { return None };
+        let [LAYOUT, revision, declared, e0, e1, e2, e3, key @ ..] = facts else { return None };
         let key = SessionKey(key.try_into().ok()?);
         let revision = *Revision::LEGACY.get(usize::from(*revision))?;
         let expired = u64::from(u32::from_be_bytes([*e0, *e1, *e2, *e3])) < now();
         let parts = owner(principal);
         let known = self.seal.holds(&[facts, parts[0], parts[1], parts[2]], mark);
         let open = known && !expired && self.ended.get(key).is_none();
-        open.then_some(Session { key, revision, abilities: Abilities::from_bits(*abilities) })
+        let (abilities, lists) = (Abilities::from_bits(*declared), Lists::all_but(*declared >> 4));
+        open.then_some(Session { key, revision, abilities, lists })
     }
 
     fn mark(&self, facts: &[u8], principal: &Principal) -> [u8; MARK] {
@@ -143,6 +154,7 @@ mod tests {
     use super::*;
     use crate::{
         engine::{Identified, Identity, QuestionKind},
+        mcp::hub::Listed,
         plan::Assertion,
     };
 
@@ -169,10 +181,11 @@ mod tests {
         let me = Principal::anonymous();
         let abilities = Abilities::default().with(QuestionKind::Elicit);
         for revision in Revision::LEGACY {
-            let id = sessions().open(revision, abilities, &me).unwrap();
+            let lists = Lists::that(|listed| listed != Listed::Prompts);
+            let id = sessions().open(revision, (abilities, lists), &me).unwrap();
             assert!(id.bytes().all(|byte| (0x21..0x7f).contains(&byte)), "{id}");
             let found = sessions().find(&id, &me).unwrap();
-            assert_eq!((found.revision, found.abilities), (revision, abilities));
+            assert_eq!((found.revision, found.abilities, found.lists), (revision, abilities, lists));
         }
     }
 
@@ -180,7 +193,7 @@ mod tests {
     fn only_its_own_caller_has_a_session_until_it_ends() {
         let mine = sessions();
         let me = caller(Identified::ApiKey, "me", Some("acme"));
-        let id = mine.open(Revision::V2025_06_18, Abilities::default(), &me).unwrap();
+        let id = mine.open(Revision::V2025_06_18, (Abilities::default(), Lists::all_but(0)), &me).unwrap();
         for other in [
             Principal::anonymous(),
             caller(Identified::ApiKey, "you", Some("acme")),

@@ -49,6 +49,8 @@ where
         return Ok(Answer::Message(print(request.id, &gone, revision, context.endpoint)));
     };
     let tool = context.live.generation.plan().tools.get(index);
+    // Before the headers are looked at (protocol.md §2.0, step 11 f and g).
+    tool.map_or(Ok(()), |tool| invoke::demand(tool, request, revision))?;
     // Only over HTTP there are headers.
     if let Some(tool) = tool.filter(|_| revision.is_stateless() && context.way.has_status()) {
         mirror::check(&tool.mirrors, context.headers, arguments)?;

@@ -209,7 +209,7 @@ impl<'a> Message<'a> {
             }
             None => None,
             Some(id) if is_id(id) => Some(id),
-            Some(_) => return Err("`id` must be a string or an integer"),
+            Some(_) => return Err("`id` must be a string or an integer, of 1024 bytes at most"),
         };
         match (self.method, id) {
             (Some(method), id) => {
@@ -223,6 +223,12 @@ impl<'a> Message<'a> {
             (None, _) => Err("`method` is missing"),
         }
     }
+}
+
+/// The one spelling of an id: what JSON takes for the same text is the same id.
+pub(super) fn spelled(id: &str) -> Cow<'_, str> {
+    let plain = || serde_json::from_str::<String>(id).ok().and_then(|text| serde_json::to_string(&text).ok());
+    if id.contains('\\') { plain().map_or(Cow::Borrowed(id), Cow::Owned) } else { Cow::Borrowed(id) }
 }
 
 /// Whether bytes that are no message were meant as one that wants no answer: as a notification or as an

@@ -83,11 +83,6 @@ async fn take(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Re
     let principal = http::admit(shared, &head, body).await?;
     let refused = |refusal: Refusal| Box::new(http::send(refusal.reply()));
     negotiation::is_json(&head.headers).map_err(refused)?;
-    let [version, ..] = negotiation::own(&head.headers).map_err(refused)?;
-    if http::is_stateless(version.as_ref()) {
-        let words = "This transport has only revisions with a handshake: post to /mcp";
-        return Err(refused(Refusal::transport(Status::BadRequest, words)));
-    }
     let channel = session(head.uri.query().unwrap_or_default())
         .and_then(|id| shared.channels.0.lock().get(&id).cloned())
         .filter(|channel| channel.belongs_to(&principal));
@@ -96,8 +91,14 @@ async fn take(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Re
         return Err(refused(Refusal::transport(Status::NotFound, words)));
     };
     let body = http::read(body, &head.headers).await.map_err(refused)?;
+    let named = |refusal: Refusal| refused(refusal.of(mcp::id(&body).as_deref()));
+    let [version, ..] = negotiation::own(&head.headers).map_err(named)?;
+    if http::is_stateless(version.as_ref()) {
+        let words = "This transport has only revisions with a handshake: post to /mcp";
+        return Err(named(Refusal::transport(Status::BadRequest, words)));
+    }
     if !mcp::is_handshake(&body) {
-        negotiation::is_served(version.as_ref()).map_err(refused)?;
+        negotiation::is_served(version.as_ref()).map_err(named)?;
     }
     let request = shared.number();
     let headers = OwnHeaders::new(head.headers, shared);

@@ -95,7 +95,28 @@ fn event(message: &Payload) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_says_that_it_is_there() {
+        let (sender, messages) = Messages::channel();
+        let mut body = stream(messages, Some(opening())).into_body();
+        let begin = Instant::now();
+        let mut told = Vec::new();
+        for at in 0..5 {
+            if at == 3 {
+                sender.try_send(Payload::from(b"{}".to_vec())).unwrap();
+            }
+            let frame = body.frame().await.unwrap().unwrap();
+            told.push((begin.elapsed().as_secs(), frame.into_data().unwrap()));
+        }
+        let message = Bytes::from_static(b"event: message\ndata: {}\n\n");
+        assert_eq!(told, [(0, COMMENT), (15, COMMENT), (30, COMMENT), (30, message), (45, COMMENT)]);
+        drop(sender);
+        assert!(body.frame().await.is_none());
+    }
 
     #[test]
     fn an_event_has_one_line_of_data() {

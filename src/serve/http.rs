@@ -274,18 +274,22 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     match head.method {
         Method::POST => {}
         Method::GET => return stand(shared, bridge, &principal, &head.headers),
-        Method::DELETE => return end(shared, &principal, &head.headers),
+        Method::DELETE => return end(shared, bridge, &principal, &head.headers),
         _ => return not_post(),
     }
     let accepts = negotiation::accepts(&head.headers);
-    let negotiated = negotiation::check(&head.headers).and_then(|()| negotiation::own(&head.headers));
-    let [version, method, name, session] = match negotiated {
-        Ok(own) => own,
-        Err(refusal) => return send(refusal.reply()),
-    };
+    if let Err(refusal) = negotiation::is_json(&head.headers) {
+        return send(refusal.reply());
+    }
     let body = match read(body, &head.headers).await {
         Ok(body) => body,
         Err(refusal) => return send(refusal.reply()),
+    };
+    let negotiated = negotiation::takes_json(&head.headers).and_then(|()| negotiation::own(&head.headers));
+    let [version, method, name, session] = match negotiated {
+        Ok(own) => own,
+        // Whose headers do not fit is told which request it was (protocol.md H-18).
+        Err(refusal) => return send(refusal.of(mcp::id(&body).as_deref()).reply()),
     };
     let more = mcp::messages(&body).saturating_sub(1);
     if more > 0
@@ -348,8 +352,11 @@ fn stand(shared: &Shared, bridge: Option<&str>, principal: &Principal, headers: 
 }
 
 /// Ends a session (protocol.md S-17). Who has none has nothing to end.
-fn end(shared: &Shared, principal: &Principal, headers: &HeaderMap) -> Response<Body> {
+fn end(shared: &Shared, bridge: Option<&str>, principal: &Principal, headers: &HeaderMap) -> Response<Body> {
     match session(headers) {
+        Ok(Some(_)) if bridge.is_some_and(|bridge| !shared.protocol.has_bridge(bridge)) => {
+            send(Refusal::no_bridge(bridge.unwrap_or_default()).reply())
+        }
         Ok(Some(session)) => send(shared.protocol.end(session, principal)),
         Ok(None) => not_post(),
         Err(refusal) => send(refusal.reply()),

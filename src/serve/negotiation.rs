@@ -1,5 +1,6 @@
-//! Floor 8. What the headers of a POST must say before its body is read (protocol.md §2.0,
-//! steps 3 to 5): JSON in both directions, and each header of the protocol once.
+//! Floor 8. What the headers of a POST must say before its message is looked at (protocol.md §2.0,
+//! steps 3 to 5): JSON in both directions, and each header of the protocol once. Only what is not sent as
+//! JSON is refused before the body is read: all else is answered under the id that stands there.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -14,9 +15,8 @@ const OWN: [(HeaderName, &str); 4] = [
     (SESSION, "Mcp-Session-Id"),
 ];
 
-/// Holds `Content-Type` and `Accept` against JSON.
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    is_json(headers)?;
+/// Holds `Accept` against JSON.
+pub(super) fn takes_json(headers: &HeaderMap) -> Result<(), Refusal> {
     if accepts_json(headers) {
         Ok(())
     } else {

@@ -2,12 +2,14 @@
 //
 // RESULTS has a folder for each revision, in it one for each scenario, in that `checks.json`. The suite lets warnings
 // and skipped checks pass; here a check holds only as SUCCESS or INFO, and everything else needs a line with a reason.
+// So does a scenario in which nothing was decided: what was not looked at has not passed.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 
 const HELD = new Set(["SUCCESS", "INFO"]);
+const DECIDED = new Set(["SUCCESS", "FAILURE"]);
 
 /** Lines `revision scenario[:check] reason`; `#` begins a comment. */
 function readExceptions(text) {
@@ -42,7 +44,16 @@ function readScored(revision) {
 function judge(revision, scenarios, exceptions) {
   const faults = [];
   const failed = new Set();
+  const empty = new Set();
   for (const { name, checks } of scenarios) {
+    if (!checks.some((check) => DECIDED.has(check.status))) {
+      empty.add(name);
+      const exception = exceptions.find(
+        (it) => it.revision === revision && it.scenario === name && it.check === undefined,
+      );
+      if (exception === undefined) faults.push(`EMPTY  ${revision} ${name} decided nothing`);
+      else exception.used = true;
+    }
     for (const check of checks.filter((check) => !HELD.has(check.status))) {
       if (check.status === "FAILURE") failed.add(name);
       const exception = exceptions.find(
@@ -59,9 +70,10 @@ function judge(revision, scenarios, exceptions) {
   const ran = new Set(scenarios.map((scenario) => scenario.name));
   const scored = readScored(revision);
   faults.push(...scored.filter((name) => !ran.has(name)).map((name) => `MISSING  ${revision} ${name} did not run`));
-  const passed = scored.filter((name) => ran.has(name) && !failed.has(name)).length;
+  const passes = (name) => ran.has(name) && !failed.has(name) && !empty.has(name);
+  const passed = scored.filter(passes).length;
   const rest = scenarios.filter((scenario) => !scored.includes(scenario.name));
-  const restPassed = rest.filter((scenario) => !failed.has(scenario.name)).length;
+  const restPassed = rest.filter((scenario) => passes(scenario.name)).length;
   console.log(`${revision}: ${passed} of ${scored.length} scored scenarios pass, ${restPassed} of ${rest.length} others`);
   return faults;
 }

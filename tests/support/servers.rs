@@ -204,7 +204,7 @@ fn start_mariadb(server: &Path) -> Server {
     server
 }
 
-/// PgBouncer in its transaction mode, with fewer connections than clients.
+/// `PgBouncer` in its transaction mode, with fewer connections than clients.
 fn start_pooler(program: &Path, host: &Server) -> Server {
     let folder = folder("postgres");
     let (port, users) = (free_port(), folder.join("users"));

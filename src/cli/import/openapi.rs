@@ -90,7 +90,7 @@ fn start(options: &Options) -> Result<Exit, String> {
     let made = draft(&imported, &origin(&options.document)).map_err(named)?;
     match &options.output {
         None => report::show(&made.text),
-        Some(path) if path.exists() => return again(path, &imported, made),
+        Some(path) if path.exists() => return again(path, &imported, &made),
         Some(path) => create(path, &made.text)?,
     }
     tell(&imported, made, options.output.as_deref());
@@ -98,10 +98,10 @@ fn start(options: &Options) -> Result<Exit, String> {
 }
 
 /// Brings a file that is there up to date.
-fn again(path: &Path, imported: &Imported, made: Draft) -> Result<Exit, String> {
+fn again(path: &Path, imported: &Imported, made: &Draft) -> Result<Exit, String> {
     let named = |fault: String| format!("{}: {fault}", path.display());
     let before = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-    let merged = merge(&before, imported, &made).map_err(named)?;
+    let merged = merge(&before, imported, made).map_err(named)?;
     if merged.text != before {
         fix::write(path, &before, &merged.text).map_err(named)?;
     }

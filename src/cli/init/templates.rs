@@ -33,7 +33,7 @@ pub(super) fn files(wanted: &Wanted, folder: &Path) -> Vec<File> {
 /// What to do with the files.
 pub(super) fn next(wanted: &Wanted, folder: &str) -> String {
     let path = format!("{}/{}.yaml", folder.trim_end_matches('/'), wanted.name);
-    let variables: String = variables(wanted).iter().map(|name| format!("  export {name}=…\n")).collect();
+    let variables = variables(wanted).iter().fold(String::new(), |text, name| text + "  export " + name + "=…\n");
     format!(
         "\nnext:\n  change the tools in {path} to what there is\n  mcp-bridge check {path}\n  mcp-bridge test {path}\n\
          {variables}  mcp-bridge serve {path}\n  mcp-bridge connect {path}"

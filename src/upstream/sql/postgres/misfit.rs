@@ -30,8 +30,9 @@ fn misfit(kind: ParamType, shape: &Shape) -> Option<&'static str> {
     use ParamType::{Boolean, DateTime, Integer, Number, Text};
     match (kind, shape) {
         (Text | DateTime | Number, Shape::Integer | Shape::Long) => Some("an integer"),
-        (Boolean, Shape::Integer | Shape::Long | Shape::Float | Shape::Decimal) => Some("a number"),
-        (Text | DateTime, Shape::Float | Shape::Decimal) => Some("a number"),
+        (Boolean, Shape::Integer | Shape::Long) | (Text | DateTime | Boolean, Shape::Float | Shape::Decimal) => {
+            Some("a number")
+        }
         (Text | DateTime | Integer | Number, Shape::Boolean) => Some("a boolean"),
         (Integer | Number | Boolean, Shape::Timestamp | Shape::TimestampTz) => Some("a date with a time"),
         (Integer | Number | Boolean, Shape::Uuid) => Some("a UUID"),

@@ -161,7 +161,7 @@ impl Connection {
         self.gate.serve(Asker::Writer);
         let statement = self.sqlite.prepare(sql)?;
         let declared = |declared: Option<&str>| declared.filter(|it| !it.is_empty()).map(str::to_owned);
-        let names = renamed(statement.column_names().into_iter());
+        let names = renamed(statement.column_names());
         let columns = names.into_iter().zip(statement.columns());
         Ok(columns
             .map(|((name, given), column)| Column { name, given, declared: declared(column.decl_type()), schema: None })
