@@ -2,6 +2,7 @@
 //! logs at the finest level, or its answers, however a call ends. Threat model: rows 20 and 34 of auth.md §5.
 
 use std::{
+    fmt::Write as _,
     fs,
     net::SocketAddr,
     path::Path,
@@ -137,12 +138,12 @@ async fn converse(address: SocketAddr, keys: &[&str]) -> String {
             let post = Post::new(message.to_string()).header("authorization", &format!("Bearer {key}"));
             let post = post.header("x-upstream", &format!("Bearer {}", OTHERS[1]));
             let answer = post.header("x-poke-user-id", "0b5e1a52-7c1f-4c1e-9d7f-000000000001").send(address).await;
-            told.push_str(&format!("{} {:?} {}\n", answer.status, answer.headers, answer.body));
+            writeln!(told, "{} {:?} {}", answer.status, answer.headers, answer.body).expect("memory");
         }
     }
     for path in ["/readyz", "/healthz", "/?key=canary-wrong-credential"] {
         let answer = Post::new("").head(&format!("GET {path} HTTP/1.1")).send(address).await;
-        told.push_str(&format!("{:?} {}\n", answer.headers, answer.body));
+        writeln!(told, "{:?} {}", answer.headers, answer.body).expect("memory");
     }
     told
 }
