@@ -36,7 +36,9 @@ class Handler(BaseHTTPRequestHandler):
         """The status and the JSON text for a path."""
         key_seen = any(BRIDGE_KEY in value for value in self.headers.values())
         if path == "/relay/whoami":
-            echo = {"authorization": self.headers.get("Authorization"), "bridge_key_seen": key_seen}
+            # The server masks a credential that comes back, so what came is said and not shown.
+            is_theirs = self.headers.get("Authorization") == os.environ["CLIENTS_UPSTREAM_TOKEN"]
+            echo = {"upstream_token_seen": is_theirs, "bridge_key_seen": key_seen}
             return 200, json.dumps(echo)
         # The items need no credential, so one that arrives has leaked.
         if key_seen or "Authorization" in self.headers or "X-Upstream-Token" in self.headers:
