@@ -37,7 +37,8 @@ impl Share {
     /// How long to wait, when the key has had its share.
     pub async fn take<K: Hash + ?Sized + Sync>(&self, key: &K, events: u32) -> Result<(), Duration> {
         if let Some(shared) = self.state.as_deref().and_then(State::shared) {
-            match shared.take(&self.digest(key), (self.every, self.ahead), events).await {
+            // Its future is large, and most servers count for themselves.
+            match Box::pin(shared.take(&self.digest(key), (self.every, self.ahead), events)).await {
                 Ok(taken) => return taken,
                 Err(error) => tracing::warn!(%error, "shares are counted here alone"),
             }
