@@ -116,6 +116,8 @@ async fn on_channel<H>(
         }
     };
     let is_over = tokio::select! {
+        // Who took it back before the end is told nothing of the end.
+        biased;
         () = taken_back => false,
         () = to.closed() => false,
         () = context.server.ending.cancelled() => true,
