@@ -149,7 +149,7 @@ fn start_postgres(programs: &Path) -> Server {
         &sockets,
         "fsync=off",
         "shared_buffers=16MB",
-        "max_connections=60",
+        "max_connections=200",
         "ssl=on",
     ] {
         server.extend(["-c".to_owned(), setting.to_owned()]);
