@@ -183,12 +183,13 @@ async fn a_file_that_has_grown_is_put_aside_and_few_are_kept() {
     let api = stand_in(|_, _| Scripted::json(200, &json!({}))).await;
     let server = desk(&api, "file: audit.jsonl, max_size: 64KiB, keep: 2, args: plain").await;
     let long = "x".repeat(8 << 10);
-    for _ in 0..40 {
-        let post = server.post(&call_message("look", &json!({ "q": long })));
+    for number in 1..=40 {
+        let post = server.post(&call_message("look", &json!({ "q": format!("number {number} of 40 {long}") })));
         post.header("authorization", &format!("Bearer {KEY}")).send(server.address).await;
     }
     let size = |name: &str| std::fs::metadata(server.folder.path().join(name)).map_or(0, |it| it.len());
-    until("the last entry", || size("audit.jsonl") > 0 && size("audit.jsonl.2") > 0).await;
+    let newest = || std::fs::read_to_string(server.folder.path().join("audit.jsonl")).unwrap_or_default();
+    until("the last entry", || newest().contains("number 40 of 40")).await;
     for name in ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"] {
         assert!(size(name) <= 64 << 10, "{name}: {}", size(name));
     }
