@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -62,6 +64,13 @@ impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self)
     }
+}
+
+/// What marks texts with a key, so that only who has it can make or check the mark.
+#[must_use]
+#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
+pub fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("any length")
 }
 
 /// Names one secret of a [`Vault`]. A plan holds these, never the values.

@@ -1,21 +1,15 @@
 //! Floor 7. Access tokens that this server issued: each is looked up for every request, so that one that is
 //! taken back is of no use from then on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use serde_json::Map;
 
 use super::Refused;
 use crate::{
     engine::{Identified, Identity, Principal},
-    plan::{Assertion, Server},
-    state::{
-        Found, RecordFault, State, Token,
-        oauth::{Access, hex},
-    },
+    plan::{Assertion, Implied, Server, with_implied},
+    state::{Found, RecordFault, State, Token, oauth::Access},
 };
 
 /// The tokens that the state keeps.
@@ -23,7 +17,7 @@ use crate::{
 pub(super) struct Issued {
     state: Arc<State>,
     /// What scopes include.
-    implied: BTreeMap<String, BTreeSet<String>>,
+    implied: Implied,
     /// The address of this server, by which tokens say what they are for.
     url: String,
 }
@@ -42,12 +36,12 @@ impl Issued {
         path: &str,
         now: i64,
     ) -> Option<Result<Arc<Principal>, Refused>> {
-        Some(self.told(self.state.find_at_once(&hex(&token.digest), now)?, path, now))
+        Some(self.told(self.state.find_at_once(&hex::encode(token.digest), now)?, path, now))
     }
 
     /// Whose token it is, at a path of this server.
     pub(super) async fn find(&self, token: &Token<'_>, path: &str, now: i64) -> Result<Arc<Principal>, Refused> {
-        let found = self.state.find(&hex(&token.digest), now).await;
+        let found = self.state.find(&hex::encode(token.digest), now).await;
         self.told(found, path, now)
     }
 
@@ -72,11 +66,7 @@ impl Issued {
     }
 
     fn principal(&self, access: Access) -> Principal {
-        let mut scopes = BTreeSet::new();
-        for scope in access.scopes {
-            scopes.extend(self.implied.get(&scope).into_iter().flatten().cloned());
-            scopes.insert(scope);
-        }
+        let scopes = with_implied(&self.implied, access.scopes.iter().map(String::as_str));
         let (id, name) = match &access.user {
             Some(user) => (format!("user:{user}"), user.clone()),
             None => (format!("client:{}", access.client), access.client_name),

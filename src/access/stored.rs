@@ -1,10 +1,7 @@
 //! Floor 7. API keys of the state: each is looked up for every request, so that a key that is
 //! revoked is of no use from then on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::Map;
@@ -12,7 +9,7 @@ use serde_json::Map;
 use super::Refused;
 use crate::{
     engine::{Identified, Identity, Principal},
-    plan::{Assertion, Server},
+    plan::{Assertion, Implied, Server, with_implied},
     state::{Key, KeyFault, Standing, State, Token},
 };
 
@@ -24,7 +21,7 @@ const TOUCHED_EVERY: i64 = 60;
 pub(super) struct StoredKeys {
     state: Arc<State>,
     /// What scopes include.
-    implied: BTreeMap<String, BTreeSet<String>>,
+    implied: Implied,
     /// When each key was last noted as used. There are as many as keys were made.
     touched: Mutex<HashMap<String, i64>>,
 }
@@ -61,11 +58,7 @@ impl StoredKeys {
     }
 
     fn principal(&self, key: Key) -> Principal {
-        let mut scopes = BTreeSet::new();
-        for scope in key.scopes {
-            scopes.extend(self.implied.get(&scope).into_iter().flatten().cloned());
-            scopes.insert(scope);
-        }
+        let scopes = with_implied(&self.implied, key.scopes.iter().map(String::as_str));
         Principal::new(Identity {
             kind: Identified::ApiKey,
             id: key.id,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::TRIES;
 use crate::state::{
     Applied, Change, Found, Kind, RecordFault, Shelf, State, TokenText,
-    oauth::{Client, ClientSecret, Grant, Link, Session, Standing, User, hex},
+    oauth::{Client, ClientSecret, Grant, Link, Standing, User},
     random,
 };
 
@@ -62,7 +62,7 @@ pub async fn create_client(state: &Arc<State>, client: Client, keeping: Keeping,
     let random_fault = |fault: getrandom::Error| AdminFault::State(fault.into());
     let secret = (keeping == Keeping::Secret).then(|| TokenText::new(Kind::ClientSecret)).transpose();
     let secret = secret.map_err(random_fault)?;
-    let secrets = secret.iter().map(|it| ClientSecret { digest: hex(&it.digest), expires_at: None }).collect();
+    let secrets = secret.iter().map(|it| ClientSecret { digest: hex::encode(it.digest), expires_at: None }).collect();
     let id = format!("c_{}", random(ID).map_err(random_fault)?);
     let client = Client { id, secrets, created_at: now, ..client };
     let change = Change::add(client.id.clone(), SETTLED, &client, None)?;
@@ -82,7 +82,7 @@ pub async fn rotate_client(state: &Arc<State>, id: &str, overlap: i64, now: i64)
     for kept in &mut value.secrets {
         kept.expires_at = Some(kept.expires_at.map_or(now + overlap, |end| end.min(now + overlap)));
     }
-    value.secrets.push(ClientSecret { digest: hex(&secret.digest), expires_at: None });
+    value.secrets.push(ClientSecret { digest: hex::encode(secret.digest), expires_at: None });
     done(state.apply(vec![Change::replace(&found, SETTLED, &value, None)?], now).await?)?;
     Ok(secret)
 }
@@ -191,17 +191,9 @@ pub async fn login_link(state: &Arc<State>, name: &str, now: i64) -> Result<Toke
     }
     let token = TokenText::new(Kind::Link).map_err(|fault| AdminFault::State(fault.into()))?;
     let link = Link { user: name.to_owned() };
-    let add = Change::add(hex(&token.digest), name, &link, Some(now + LINK))?;
+    let add = Change::add(hex::encode(token.digest), name, &link, Some(now + LINK))?;
     done(state.apply(vec![Change::hold(&found), add], now).await?)?;
     Ok(token)
-}
-
-/// Sessions of a person that are open.
-///
-/// # Errors
-/// When the state cannot be used.
-pub async fn sessions(state: &Arc<State>, name: &str, now: i64) -> Result<usize, AdminFault> {
-    Ok(state.all::<Session>(Some(name), now).await?.len())
 }
 
 /// What ends grants, with all that came of them.

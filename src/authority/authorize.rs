@@ -9,7 +9,7 @@ use super::{
 };
 use crate::state::{
     Applied, Change, Found, Kind, TokenText,
-    oauth::{Client, GrantType, Request, Standing, hex},
+    oauth::{Client, GrantType, Request, Standing},
 };
 
 /// How long people may take to sign in and agree, in seconds.
@@ -40,7 +40,7 @@ impl Authority {
         };
         let kept = async {
             let id = TokenText::new(Kind::Request).map_err(|_| Fault::BUSY)?;
-            let add = Change::add(hex(&id.digest), &client.key, &request, Some(now + PATIENCE))?;
+            let add = Change::add(hex::encode(id.digest), &client.key, &request, Some(now + PATIENCE))?;
             match self.state.apply(vec![add], now).await? {
                 Applied::Done => Ok(id),
                 Applied::Overtaken => Err(Fault::BUSY),

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use super::{Authority, answer::Fault, form::Pairs};
 use crate::state::{
     Found, Kind, Token,
-    oauth::{Client, Standing, hex},
+    oauth::{Client, Standing},
 };
 
 /// What a client says of itself.
@@ -62,7 +62,7 @@ fn holds(client: &Client, secrets: &[String], now: i64) -> bool {
     let shown = secrets.iter().filter_map(|text| Token::parse(text)).filter(|token| token.kind == Kind::ClientSecret);
     let mut fits = false;
     for token in shown {
-        let digest = hex(&token.digest);
+        let digest = hex::encode(token.digest);
         for kept in client.secrets.iter().filter(|kept| kept.expires_at.is_none_or(|end| end > now)) {
             fits |= bool::from(kept.digest.as_bytes().ct_eq(digest.as_bytes()));
         }

@@ -1,7 +1,7 @@
 //! Floor 7. A person agrees, or does not, to what a client asks for. The agreement is for this person, this
 //! client, this address to go back to, these scopes and this workspace, and for nothing else.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     plan::ConsentMode,
+    secret::keyed,
     state::{
         Applied, Change, Found, Kind, Token, TokenText,
-        oauth::{Client, Code, Consent, Origin, Request, Session, Standing, User, hex},
+        oauth::{Client, Code, Consent, Origin, Request, Session, Standing, User},
     },
 };
 
@@ -93,7 +94,7 @@ impl Authority {
         };
         let token = Token::parse(text).filter(|token| token.kind == Kind::Request).ok_or_else(late)?;
         let found = async {
-            let request = self.state.find::<Request>(&hex(&token.digest), now).await?;
+            let request = self.state.find::<Request>(&hex::encode(token.digest), now).await?;
             let Some(request) = request else { return Ok(None) };
             let client = self.state.find::<Client>(&request.value.client, now).await?;
             let client = client.filter(|client| client.value.standing == Standing::Active);
@@ -115,13 +116,12 @@ impl Authority {
     /// question, so a page that was opened twice is right twice (auth.md T22).
     async fn guard(&self, asking: &Asking, now: i64) -> Result<String, Fault> {
         let key = self.key(now).await?;
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("any length");
+        let mut mac = keyed(key.expose().as_bytes());
         for part in ["consent", &asking.session.key, &asking.request.key] {
             mac.update(part.as_bytes());
             mac.update(b"\n");
         }
-        Ok(hex(&mac.finalize().into_bytes().into()))
+        Ok(hex::encode(mac.finalize().into_bytes()))
     }
 
     /// The same was agreed to before, and nobody else led the person here (auth.md §3.2).
@@ -142,7 +142,7 @@ impl Authority {
             let mut changes = vec![
                 Change::remove(&asking.request),
                 Change::hold(&asking.user),
-                Change::add(hex(&token.digest), &asking.client.key, &code, Some(until + REMEMBERED))?,
+                Change::add(hex::encode(token.digest), &asking.client.key, &code, Some(until + REMEMBERED))?,
             ];
             let before = self.state.find::<Consent>(&asking.key(), now).await?;
             changes.push(match before {
@@ -196,7 +196,7 @@ impl Asking {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part.as_bytes());
         }
-        hex(&digest.finalize().into())
+        hex::encode(digest.finalize())
     }
 }
 

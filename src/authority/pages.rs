@@ -6,10 +6,12 @@ use url::Url;
 
 use super::{
     answer::{Answer, Class},
-    redirect::is_loopback,
     settings::{Opened, Settings},
 };
-use crate::state::oauth::{Client, Origin, Request};
+use crate::{
+    plan::is_local,
+    state::oauth::{Client, Origin, Request},
+};
 
 /// Tools that are listed by name; the others are counted.
 const LISTED: usize = 40;
@@ -128,7 +130,7 @@ pub(super) fn consent(settings: &Settings, asked: &Asked<'_>, (request, guard): 
 /// Where a person is sent back to, in words, and whether that is a program of their own machine.
 fn place(redirect: &str) -> (String, bool) {
     match Url::parse(redirect) {
-        Ok(url) if is_loopback(&url) => ("a program on this computer".into(), true),
+        Ok(url) if is_local(&url) => ("a program on this computer".into(), true),
         Ok(url) if url.scheme() == "https" => (url.host_str().unwrap_or_default().to_owned(), false),
         Ok(url) => (format!("the program for {}: links", url.scheme()), true),
         Err(_) => (String::new(), false),

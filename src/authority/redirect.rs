@@ -1,9 +1,9 @@
 //! Floor 7. Where people may be sent back to: which addresses clients may register, and which of an asked
 //! one is registered (auth.md §3.5, T9; RFC 8252 §7).
 
-use url::{Host, Url};
+use url::Url;
 
-use crate::plan::Registration;
+use crate::plan::{Registration, is_local};
 
 /// Addresses of clients that are known to be theirs (auth.md §2.4).
 const KNOWN: [&str; 9] = [
@@ -50,10 +50,10 @@ pub(super) fn fitness(text: &str, registration: &Registration) -> Fitness {
             let is_known = KNOWN.contains(&text)
                 || registration.redirects.iter().any(|known| known == text)
                 || text.strip_prefix(KNOWN_PREFIX).is_some_and(is_name)
-                || is_loopback(&url);
+                || is_local(&url);
             if is_known { Fitness::Known } else { Fitness::Unknown }
         }
-        "http" if is_loopback(&url) && text.get(..7) == Some("http://") => Fitness::Known,
+        "http" if is_local(&url) && text.get(..7) == Some("http://") => Fitness::Known,
         "http" => Fitness::Never,
         scheme if SCHEMES.contains(&scheme) || registration.schemes.iter().any(|known| known == scheme) => {
             Fitness::Known
@@ -65,16 +65,6 @@ pub(super) fn fitness(text: &str, registration: &Registration) -> Fitness {
 /// A part of a path that is a name alone.
 fn is_name(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-}
-
-/// Whether an address is one of the person's own machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 /// Whether an asked address is a registered one: letter for letter, but for the port on the person's own

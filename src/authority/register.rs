@@ -13,7 +13,7 @@ use crate::{
     plan::RegistrationPolicy,
     state::{
         Applied, Change, Kind, Shelf, TokenText,
-        oauth::{Client, ClientSecret, GrantType, Origin, Standing, hex},
+        oauth::{Client, ClientSecret, GrantType, Origin, Standing},
         random,
     },
 };
@@ -76,7 +76,10 @@ impl Authority {
             id: format!("c_{}", random(ID).map_err(|_| Fault::BUSY)?),
             name: name(asked.client_name.as_deref()),
             origin: Origin::Registered,
-            secrets: secret.iter().map(|it| ClientSecret { digest: hex(&it.digest), expires_at: None }).collect(),
+            secrets: secret
+                .iter()
+                .map(|it| ClientSecret { digest: hex::encode(it.digest), expires_at: None })
+                .collect(),
             redirects: asked.redirect_uris.clone().unwrap_or_default(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             scopes: if within.is_empty() { allowed.clone() } else { within },

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::state::{
     Change, Found, Kind, Token,
-    oauth::{Access, Grant, hex},
+    oauth::{Access, Grant},
 };
 
 impl Authority {
@@ -24,7 +24,7 @@ impl Authority {
         // What is not a token of this client is as good as given back.
         match Token::parse(text) {
             Some(token) if token.kind == Kind::Access => {
-                let found = self.state.find::<Access>(&hex(&token.digest), now).await?;
+                let found = self.state.find::<Access>(&hex::encode(token.digest), now).await?;
                 if let Some(access) = found.filter(|access| access.value.client == client.key) {
                     // Whoever was first took it back, too.
                     let _ = self.state.apply(vec![Change::remove(&access)], now).await?;
@@ -53,7 +53,7 @@ impl Authority {
         let text = form.one("token")?.ok_or(Fault::new("invalid_request", "token is missing"))?;
         let nothing = || Ok(document(Class::Fine, &json!({ "active": false })));
         let Some(token) = Token::parse(text).filter(|token| token.kind == Kind::Access) else { return nothing() };
-        let found = self.state.find::<Access>(&hex(&token.digest), now).await?;
+        let found = self.state.find::<Access>(&hex::encode(token.digest), now).await?;
         let Some(access) = found.filter(|access| access.value.until > now) else { return nothing() };
         let access = access.value;
         let mut told = json!({
@@ -76,7 +76,7 @@ impl Authority {
 
 /// Whether a refresh token is one of the grant's: its id alone is no secret.
 fn holds(grant: &Found<Grant>, token: &Token<'_>) -> bool {
-    let digest = hex(&token.digest);
+    let digest = hex::encode(token.digest);
     let tokens = grant.value.refresh.iter();
     tokens.flat_map(|it| [Some(&it.current), it.previous.as_ref()]).flatten().any(|kept| *kept == digest)
 }

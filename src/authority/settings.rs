@@ -1,8 +1,8 @@
 //! Floor 7. What of a plan the authorization server needs: its own names, and what scopes open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::plan::{ConsentMode, Lifetimes, Plan, Registration, RegistrationPolicy, Tool};
+use crate::plan::{ConsentMode, Implied, Lifetimes, Plan, Registration, RegistrationPolicy, Tool, with_implied};
 
 /// What of a plan the authorization server needs.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Settings {
     pub(super) default_scopes: Vec<String>,
     pub(super) scopes_supported: Vec<String>,
     /// What each declared scope includes besides itself.
-    implied: BTreeMap<String, BTreeSet<String>>,
+    implied: Implied,
     pub(super) registration: Registration,
     pub(super) consent: ConsentMode,
     pub(super) lifetimes: Lifetimes,
@@ -75,15 +75,9 @@ impl Settings {
         self.issuer.starts_with("https://")
     }
 
-    /// Scopes with all that they include.
-    fn closure<'a>(&'a self, scopes: &'a [String]) -> BTreeSet<&'a str> {
-        let all = scopes.iter().flat_map(|scope| self.implied.get(scope).into_iter().flatten().chain([scope]));
-        all.map(String::as_str).collect()
-    }
-
     /// Of the asked scopes those that are within what is allowed, in the order of the question.
     pub(super) fn within(&self, asked: &[String], allowed: &[String]) -> Vec<String> {
-        let allowed = self.closure(allowed);
+        let allowed = with_implied(&self.implied, allowed.iter().map(String::as_str));
         let mut within: Vec<String> = Vec::new();
         for scope in asked {
             if allowed.contains(scope.as_str()) && !within.contains(scope) {
@@ -112,7 +106,7 @@ impl Settings {
 
     /// The tools that scopes open, those that need none among them.
     pub(super) fn opened(&self, scopes: &[String]) -> Vec<&Opened> {
-        let held = self.closure(scopes);
+        let held = with_implied(&self.implied, scopes.iter().map(String::as_str));
         self.tools.iter().filter(|tool| tool.needs.iter().all(|scope| held.contains(scope.as_str()))).collect()
     }
 }

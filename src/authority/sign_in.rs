@@ -11,7 +11,7 @@ use crate::{
     secret::Secret,
     state::{
         Applied, Change, Found, Kind, Token, TokenText,
-        oauth::{Link, Session, Standing, User, hex},
+        oauth::{Link, Session, Standing, User},
     },
 };
 
@@ -36,7 +36,7 @@ impl Authority {
         // Of two sessions nobody can say whose is meant.
         let (Some(value), None) = (values.next(), values.next()) else { return Ok(None) };
         let Some(token) = Token::parse(value).filter(|token| token.kind == Kind::Session) else { return Ok(None) };
-        let Some(session) = self.state.find::<Session>(&hex(&token.digest), now).await? else { return Ok(None) };
+        let Some(session) = self.state.find::<Session>(&hex::encode(token.digest), now).await? else { return Ok(None) };
         let user = self.state.find::<User>(&session.value.user, now).await?;
         Ok(user.filter(|user| user.value.standing == Standing::Active).map(|user| (session, user)))
     }
@@ -141,7 +141,7 @@ impl Authority {
 
     async fn link(&self, text: &str, now: i64) -> Result<Option<Found<Link>>, Fault> {
         let Some(token) = Token::parse(text).filter(|token| token.kind == Kind::Link) else { return Ok(None) };
-        Ok(self.state.find::<Link>(&hex(&token.digest), now).await?)
+        Ok(self.state.find::<Link>(&hex::encode(token.digest), now).await?)
     }
 
     /// Begins a session. Its id is a new one, whoever was signed in before.
@@ -149,7 +149,7 @@ impl Authority {
         let token = TokenText::new(Kind::Session).map_err(|_| Fault::BUSY)?;
         let session = Session { user: user.key.clone(), created_at: now };
         changes.push(Change::hold(user));
-        changes.push(Change::add(hex(&token.digest), &user.key, &session, Some(now + SESSION))?);
+        changes.push(Change::add(hex::encode(token.digest), &user.key, &session, Some(now + SESSION))?);
         if self.state.apply(changes, now).await? == Applied::Overtaken {
             return Err(Fault::BUSY);
         }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::state::{
     Applied, Change, Found, Kind, Shelf, Token, TokenText,
-    oauth::{Access, Client, Code, Grant, GrantType, Refresh, Standing, User, hex},
+    oauth::{Access, Client, Code, Grant, GrantType, Refresh, Standing, User},
 };
 
 /// How long a token is remembered after its time, in seconds: who shows it is told that it is over.
@@ -67,7 +67,7 @@ impl Authority {
         let unknown = grant_fault("the code is not valid");
         let text = form.one("code")?.ok_or(Fault::new("invalid_request", "code is missing"))?;
         let token = Token::parse(text).filter(|token| token.kind == Kind::Code).ok_or(unknown)?;
-        let code = self.state.find::<Code>(&hex(&token.digest), now).await?.ok_or(unknown)?;
+        let code = self.state.find::<Code>(&hex::encode(token.digest), now).await?.ok_or(unknown)?;
         let request = &code.value.request;
         if request.client != client.key {
             return Err(unknown);
@@ -97,7 +97,7 @@ impl Authority {
         let access = TokenText::new(Kind::Access).map_err(|_| Fault::BUSY)?;
         let refresh = TokenText::new(Kind::Refresh).map_err(|_| Fault::BUSY)?;
         let renews = client.value.grants.contains(&GrantType::RefreshToken);
-        let tokens = Refresh { current: hex(&refresh.digest), previous: None, retired: Vec::new() };
+        let tokens = Refresh { current: hex::encode(refresh.digest), previous: None, retired: Vec::new() };
         let grant = Grant {
             client: client.key.clone(),
             user: code.value.user.clone(),
@@ -117,7 +117,7 @@ impl Authority {
             Change::hold(&user),
             Change::replace(&code, &client.key, &spent, code.expires_at)?,
             Change::add(refresh.id.clone(), &client.key, &grant, Some(ends))?,
-            Change::add(hex(&access.digest), &refresh.id, &made, Some(until + REMEMBERED))?,
+            Change::add(hex::encode(access.digest), &refresh.id, &made, Some(until + REMEMBERED))?,
         ];
         match self.state.apply(changes, now).await? {
             Applied::Done => Ok(Attempt::Answered(issued(&access, renews.then_some(&refresh), &made, now))),
@@ -131,7 +131,7 @@ impl Authority {
         let text = form.one("refresh_token")?.ok_or(Fault::new("invalid_request", "refresh_token is missing"))?;
         let token = Token::parse(text).filter(|token| token.kind == Kind::Refresh).ok_or(unknown)?;
         let grant = self.state.find::<Grant>(token.id, now).await?.ok_or(unknown)?;
-        let (digest, value) = (hex(&token.digest), &grant.value);
+        let (digest, value) = (hex::encode(token.digest), &grant.value);
         let Some(tokens) = value.refresh.as_ref().filter(|_| value.client == client.key) else { return Err(unknown) };
         let is = |kept: &str| bool::from(kept.as_bytes().ct_eq(digest.as_bytes()));
         let is_current = is(&tokens.current);
@@ -159,13 +159,13 @@ impl Authority {
             retired.extend(tokens.previous.clone());
             let over = retired.len().saturating_sub(RETIRED);
             retired.drain(..over);
-            let tokens = Refresh { current: hex(&next.digest), previous: Some(digest), retired };
+            let tokens = Refresh { current: hex::encode(next.digest), previous: Some(digest), retired };
             let renewed = Grant { refresh: Some(tokens), ..value.clone() };
             Change::replace(&grant, &client.key, &renewed, Some(self.end_of(&renewed, now)))?
         } else {
             Change::hold(&grant)
         });
-        changes.push(Change::add(hex(&access.digest), &grant.key, &made, Some(until + REMEMBERED))?);
+        changes.push(Change::add(hex::encode(access.digest), &grant.key, &made, Some(until + REMEMBERED))?);
         match self.state.apply(changes, now).await? {
             Applied::Done => Ok(Attempt::Answered(issued(&access, Some(&next), &made, now))),
             Applied::Overtaken => Ok(Attempt::Again),
@@ -197,8 +197,10 @@ impl Authority {
             issued_at: now,
             until,
         };
-        let changes =
-            vec![Change::hold(client), Change::add(hex(&access.digest), &client.key, &made, Some(until + REMEMBERED))?];
+        let changes = vec![
+            Change::hold(client),
+            Change::add(hex::encode(access.digest), &client.key, &made, Some(until + REMEMBERED))?,
+        ];
         match self.state.apply(changes, now).await? {
             Applied::Done => Ok(Attempt::Answered(issued(&access, None, &made, now))),
             Applied::Overtaken => Ok(Attempt::Again),

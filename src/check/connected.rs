@@ -47,7 +47,7 @@ pub fn digest(query: &Query) -> String {
         digest.update(form.sql.as_bytes());
         digest.update([0]);
     }
-    digest.finalize().iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex::encode(digest.finalize().get(..16).unwrap_or_default())
 }
 
 fn word(finding: &Finding, query: &Query, place: &Statement, files: &FileSet) -> Diagnostic {

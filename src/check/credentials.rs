@@ -1,12 +1,12 @@
 //! Floor 4. How sources are reached and who vouches for us: token endpoints, certificates, proxies.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::context::Context;
 use crate::{
     bridge::{AuthMethod, ClientCredentials, RestSpec, TokenExchange},
     diag::{Code, Diagnostic},
-    plan::{ClientAuth, Grant, Identity, Network, TokenRequest},
+    plan::{ClientAuth, Grant, Identity, Network, TokenRequest, is_local},
     secret::{Secret, SecretId},
     yaml::Pointer,
 };
@@ -67,19 +67,10 @@ fn token_url(text: &str, at: &Pointer, context: &mut Context<'_>) -> Option<Url>
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return fault("the address of a token endpoint carries no credentials and no `#`", context);
     }
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if url.scheme() == "http" && !is_local(&url) {
         return fault("the client's secret would travel in the clear", context);
     }
     Some(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Certificates and proxy of a source.

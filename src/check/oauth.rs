@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::context::Context;
 use crate::{
     bridge::{Introspection as WrittenIntrospection, Issuer as Written, OauthMode, OauthServer},
     diag::{Code, Diagnostic},
-    plan::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Server, Workspace},
+    plan::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Server, Workspace, is_local},
     yaml::Pointer,
 };
 
@@ -141,14 +141,4 @@ pub(super) fn address(text: &str, at: &Pointer, context: &mut Context<'_>) -> Op
         return None;
     }
     Some(url)
-}
-
-/// Whether an address is one of this machine, where nothing is overheard.
-pub(super) fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     bridge::{LentCredentials as Written, RestOperation, Verify as WrittenVerify},
     diag::{Code, Diagnostic},
-    plan::{Auth, Passthrough, Plan, Proof, Public, Reach, RestSource, SourceKind, Verify},
+    plan::{Auth, Passthrough, Plan, Proof, Public, Reach, RestSource, SourceKind, Verify, is_local},
     yaml::Pointer,
 };
 
@@ -180,7 +180,7 @@ pub(super) fn hold_against(world: &World<'_>, (document, sources): (&Document, &
         let Some(known) = sources.known(name) else { continue };
         let at = Pointer::root().at("sources").at(name).at("rest").at("auth").at("passthrough");
         let Some((from, base)) = passed(world.plan, known) else { continue };
-        if base.scheme() == "http" && !oauth::is_local(base) {
+        if base.scheme() == "http" && !is_local(base) {
             let message = "the caller's credential would travel in the clear";
             let fault = Diagnostic::error(Code::CredentialSpread, context.key(&at), message);
             context.push(fault.help("give the source a base with `https://`"));

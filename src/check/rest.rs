@@ -14,7 +14,7 @@ use super::{
 use crate::{
     bridge::RestOperation,
     diag::{Code, Diagnostic},
-    plan::rest::{Body, Method, Request, StatusRange},
+    plan::rest::{Body, Method, Request, Reserved, StatusRange},
     template::{Text, Tree},
     text::Span,
     yaml::Pointer,
@@ -30,14 +30,6 @@ pub(super) enum HeaderUse {
     /// A credential.
     Credential,
 }
-
-/// Headers that belong to the connection and not to the request.
-const CONNECTION: [&str; 9] =
-    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"];
-/// Headers that carry a credential.
-const CREDENTIAL: [&str; 2] = ["authorization", "cookie"];
-/// Headers, or how they begin, by which a request would pass for another one.
-const FORGED: [&str; 4] = ["forwarded", "x-forwarded-", "proxy-", "x-http-method-override"];
 
 /// Builds a request. `None` after a fault that leaves nothing to build on.
 pub(super) fn build(
@@ -173,17 +165,15 @@ pub(super) fn is_token(name: &str) -> bool {
 /// Whether a header may be set by this kind of writer; a fault otherwise.
 pub(super) fn header_name(name: &str, by: HeaderUse, at: &Pointer, context: &mut Context<'_>) -> bool {
     let lower = name.to_ascii_lowercase();
-    let message = if !is_token(name) {
-        format!("`{name}` cannot be the name of a header")
-    } else if CONNECTION.contains(&lower.as_str()) {
-        format!("`{name}` belongs to the connection and cannot be set")
-    } else if FORGED.iter().any(|forged| lower.starts_with(forged)) {
-        format!("`{name}` would make the request pass for another one: it cannot be set")
-    } else if by != HeaderUse::Credential && CREDENTIAL.contains(&lower.as_str()) {
-        let instead = if lower == "cookie" { "by `cookies`" } else { "by the source's `auth`" };
-        format!("`{name}` says who is asking: it can only be set {instead}")
-    } else {
-        return true;
+    let message = match Reserved::of(&lower) {
+        _ if !is_token(name) => format!("`{name}` cannot be the name of a header"),
+        Some(Reserved::Connection) => format!("`{name}` belongs to the connection and cannot be set"),
+        Some(Reserved::Forged) => format!("`{name}` would make the request pass for another one: it cannot be set"),
+        Some(Reserved::Credential) if by != HeaderUse::Credential => {
+            let instead = if lower == "cookie" { "by `cookies`" } else { "by the source's `auth`" };
+            format!("`{name}` says who is asking: it can only be set {instead}")
+        }
+        Some(Reserved::Credential) | None => return true,
     };
     // A credential's header is a value, any other one a key.
     let span = if by == HeaderUse::Credential { context.value(at) } else { context.key(at) };

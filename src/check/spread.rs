@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     diag::{Code, Diagnostic},
-    plan::{Auth, Operation, Plan, RestSource, SourceId, SourceKind, Tool},
+    plan::{Auth, Operation, Plan, RestSource, SourceId, SourceKind, Tool, is_local},
     secret::SecretId,
     yaml::Pointer,
 };
@@ -74,7 +74,7 @@ fn three_at_once(plan: &Plan, (document, sources): (&Document, &Sources), contex
         Some(SourceKind::Rest(rest)) => !matches!(rest.auth, Auth::None),
         None => false,
     };
-    let is_public = |id: SourceId| matches!(kind(id), Some(SourceKind::Rest(rest)) if matches!(rest.auth, Auth::None) && !super::oauth::is_local(&rest.base));
+    let is_public = |id: SourceId| matches!(kind(id), Some(SourceKind::Rest(rest)) if matches!(rest.auth, Auth::None) && !is_local(&rest.base));
     let origin = |id: SourceId| match kind(id) {
         Some(SourceKind::Rest(rest)) => Some(rest.base.origin()),
         _ => None,

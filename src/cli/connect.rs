@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Paths, report};
-use crate::plan::Plan;
+use crate::plan::{Plan, is_local};
 
 /// `mcp-bridge connect`
 #[derive(Debug, Args)]
@@ -138,13 +138,7 @@ fn site(plan: &Plan, options: &Options) -> Result<Site, String> {
     };
     let parsed =
         url::Url::parse(&base).map_err(|_| format!("`{base}` is no address: write `https://mcp.example.com`"))?;
-    let loopback = match parsed.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    let reach = match (loopback, parsed.scheme()) {
+    let reach = match (is_local(&parsed), parsed.scheme()) {
         (true, _) => Reach::Here,
         (false, "https") => Reach::Everywhere,
         (false, _) => Reach::Near,

@@ -4,12 +4,12 @@
 use std::sync::OnceLock;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::{Body, Call, CallError, ErrorClass, Outcome};
-use crate::upstream::rest::Place;
+use crate::{secret::keyed, upstream::rest::Place};
 
 /// The argument that takes a cursor.
 pub(super) const ARGUMENT: &str = "cursor";
@@ -55,7 +55,7 @@ fn mac(call: &Call<'_>, arguments: &Map<String, Value>, place: &[u8]) -> Result<
         getrandom::fill(&mut fresh).map_err(|error| internal(error.to_string()))?;
     }
     let key = KEY.get_or_init(|| fresh);
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|error| internal(error.to_string()))?;
+    let mut mac = keyed(key);
     let mut sorted: Vec<(&String, &Value)> = arguments.iter().collect();
     sorted.sort_by_key(|(name, _)| *name);
     let bound = json!([call.tool.name, call.principal.value(), sorted]).to_string();

@@ -219,18 +219,15 @@ fn said(line: &str) -> Option<&str> {
 
 /// The first 48 bits of the SHA-256 of a text, without blanks at its end: enough to tell that it was changed.
 pub(super) fn digest(text: &str) -> String {
-    hex(text.trim_end(), 6)
+    digits(text.trim_end(), 6)
 }
 
 /// An operation in a list of them.
 fn short(key: &str) -> String {
-    hex(key, 4)
+    digits(key, 4)
 }
 
-fn hex(text: &str, bytes: usize) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(bytes).fold(String::new(), |mut all, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(all, "{byte:02x}");
-        all
-    })
+/// The first bytes of a text's SHA-256.
+fn digits(text: &str, bytes: usize) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()).get(..bytes).unwrap_or_default())
 }

@@ -3,9 +3,11 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+
+use crate::secret::keyed;
 
 /// Marks of one purpose. The key is never shown, and a mark of one purpose is none of another.
 #[derive(Clone)]
@@ -43,11 +45,6 @@ impl Seal {
     pub(super) fn holds(&self, parts: &[&[u8]], mark: &[u8]) -> bool {
         self.mark(parts).ct_eq(mark).into()
     }
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("any length")
 }
 
 impl fmt::Debug for Seal {

@@ -1,6 +1,7 @@
 //! Floor 3. What the server will do, with every name resolved and everything compiled.
 //! Built only by `check`; read by everyone above. Holds no handle and no secret value.
 
+mod address;
 mod admission;
 mod authority;
 mod care;
@@ -21,6 +22,7 @@ mod tool;
 mod transaction;
 mod uri;
 
+pub use address::is_local;
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
 pub use authority::{Authority, ConsentMode, Lifetimes, Registration, RegistrationPolicy};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
@@ -34,8 +36,8 @@ pub use reply::{
 };
 pub use resource::{Completion, Prompt, PromptArgument, Resource, Role, Watch};
 pub use server::{
-    ApiKey, ApiKeys, Assertion, Audit, AuditArguments, AuditPlace, KeyProof, Limits, ListenerTls, Public, Reload,
-    Server, StatePlace, Stored,
+    ApiKey, ApiKeys, Assertion, Audit, AuditArguments, AuditPlace, Implied, KeyProof, Limits, ListenerTls, Public,
+    Reload, Server, StatePlace, Stored, with_implied,
 };
 pub use source::{
     Auth, ClientAuth, Engine, Grant, Identity, Network, Place, Pool, Powers, Prepared, Redirects, Remote, RestSource,

@@ -1,8 +1,10 @@
 //! Floor 3. A REST request as it is built: every part compiled, nothing joined from strings.
 
 mod body;
+mod header;
 
 pub use body::{Body, Effect, Encoding, Form, Graphql, Parameter, Part, Separator, Style};
+pub use header::Reserved;
 
 use serde_json::Value;
 

@@ -262,13 +262,21 @@ impl Server {
 
     /// Scopes with all that they include, in order.
     pub fn with_implied<'a>(&self, scopes: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        for scope in scopes {
-            all.extend(self.scopes.get(scope).into_iter().flatten().cloned());
-            all.insert(scope.to_owned());
-        }
-        all
+        with_implied(&self.scopes, scopes)
     }
+}
+
+/// What each scope includes besides itself, whole.
+pub type Implied = BTreeMap<String, BTreeSet<String>>;
+
+/// Scopes with all that they include, in order.
+pub fn with_implied<'a>(implied: &Implied, scopes: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for scope in scopes {
+        all.extend(implied.get(scope).into_iter().flatten().cloned());
+        all.insert(scope.to_owned());
+    }
+    all
 }
 
 /// How a key is recognised.

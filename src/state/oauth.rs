@@ -5,17 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kept, Shelf};
 
-/// The digest of a secret, in hexadecimal digits: what stands in its place wherever it is kept.
-#[must_use]
-pub fn hex(digest: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// A person who can sign in.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -1,10 +1,10 @@
 //! Floor 5. Tokens: a prefix such as `mcb_pat_`, an id that may be shown, a secret of 190 bits, and a checksum by
 //! which scanners know one and a mistyped one is refused without a look-up (auth.md §4.8).
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use sha2::{Digest, Sha256};
 
-use crate::secret::Secret;
+use crate::secret::{Secret, keyed};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ID: usize = 8;
@@ -109,14 +109,6 @@ impl TokenText {
         Ok(Self::of(kind, random(ID)?, &random(SECRET)?))
     }
 
-    /// Makes a token with an id that others have, too.
-    ///
-    /// # Errors
-    /// When the system has no random numbers.
-    pub fn with_id(kind: Kind, id: &str) -> Result<Self, getrandom::Error> {
-        Ok(Self::of(kind, id.to_owned(), &random(SECRET)?))
-    }
-
     /// The token that follows another: always the same one, and nobody finds it who lacks either the
     /// token or the key. So an answer that was lost can be given again, and nothing kept gives it away.
     #[must_use]
@@ -140,11 +132,6 @@ impl TokenText {
         let digest = digest(&text);
         Self { id, text: Secret::new(text), digest }
     }
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("any length")
 }
 
 /// Letters and digits that are all equally likely: bytes beyond a multiple of 62 are thrown away.

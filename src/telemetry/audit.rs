@@ -5,7 +5,6 @@
 //! those begin when it is written that they begin, and not at all when it cannot be.
 
 use std::{
-    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,13 +15,16 @@ use std::{
 };
 
 use chrono::{SecondsFormat, Utc};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use crate::{plan::AuditArguments, secret::Secret};
+use crate::{
+    plan::AuditArguments,
+    secret::{Secret, keyed},
+};
 
 /// Entries that may wait for the disk. What comes beyond that is counted, and told by the next one.
 const WAITING: usize = 8192;
@@ -202,7 +204,7 @@ impl Audit {
             digest: String,
         }
         let told = canonical(&Value::Array(tools.to_vec()));
-        let digest = format!("sha256:{}", hex(&Sha256::digest(told.as_bytes())));
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(told.as_bytes())));
         self.note(&Told { event: "served", tools: tools.len(), digest });
     }
 
@@ -267,14 +269,14 @@ impl Audit {
     }
 
     fn digest(&self, text: &str) -> String {
-        let keyed = self.key.as_ref().and_then(|key| Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).ok());
-        match keyed {
-            Some(mut mac) => {
+        match &self.key {
+            Some(key) => {
+                let mut mac = keyed(key.expose().as_bytes());
                 mac.update(b"audit");
                 mac.update(text.as_bytes());
-                format!("hmac-sha256:{}", hex(&mac.finalize().into_bytes()))
+                format!("hmac-sha256:{}", hex::encode(mac.finalize().into_bytes()))
             }
-            None => format!("sha256:{}", hex(&Sha256::digest(text.as_bytes()))),
+            None => format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes()))),
         }
     }
 
@@ -351,14 +353,6 @@ fn text(entry: &impl Serialize, lost: u64) -> String {
     }
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     serde_json::to_string(&Timed { time, lost: (lost > 0).then_some(lost), entry }).unwrap_or_default()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// JSON with the members of every object in order.

@@ -1,13 +1,10 @@
 //! Floor 7. From claims to a principal.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
-use super::Implied;
 use crate::{
     engine::{Identified, Identity, Principal},
-    plan::{Assertion, ClaimNames, Workspace},
+    plan::{Assertion, ClaimNames, Implied, Workspace, with_implied},
 };
 
 /// Claims of the token itself, which say nothing about the caller.
@@ -19,11 +16,8 @@ const CLIENT: [&str; 4] = ["client_id", "azp", "appid", "cid"];
 pub(super) fn principal(issuer: &str, names: &ClaimNames, claims: &Value, implied: &Implied) -> Option<Principal> {
     let claims = claims.as_object()?;
     let subject = text(claims, &names.subject)?;
-    let mut scopes = BTreeSet::new();
-    for scope in names.scopes.iter().filter_map(|name| find(claims, name)).flat_map(words) {
-        scopes.extend(implied.get(scope).into_iter().flatten().cloned());
-        scopes.insert(scope.to_owned());
-    }
+    let held = names.scopes.iter().filter_map(|name| find(claims, name)).flat_map(words);
+    let scopes = with_implied(implied, held);
     let workspace = match &names.workspace {
         Some(Workspace::Claim(name)) => text(claims, name),
         Some(Workspace::Fixed(name)) => Some(name.as_str()),
@@ -72,6 +66,8 @@ fn words(value: &Value) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use std::collections::BTreeSet;
 
     use super::*;
 

@@ -14,15 +14,15 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::{
-    Implied, claims,
+    claims,
     jwt::{self, Said, Wanted},
 };
 use crate::{
     access::Refused,
     engine::{Limiter, Principal},
-    plan::{self, Rate},
+    plan::{self, Implied, Rate, is_local},
     secret::{Secret, Vault},
-    upstream::rest::{FetchFault, Fetcher, Named, is_local},
+    upstream::rest::{FetchFault, Fetcher, Named},
 };
 
 /// How long keys are used before they are looked for again.

@@ -6,7 +6,7 @@ mod issuer;
 mod jwt;
 mod remembered;
 
-use std::{collections::BTreeMap, collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
@@ -27,9 +27,6 @@ pub(super) struct Oauth {
     issuers: Vec<Issuer>,
     known: Remembered,
 }
-
-/// What scopes include, by name.
-type Implied = BTreeMap<String, BTreeSet<String>>;
 
 impl Oauth {
     pub(super) fn new(oauth: &plan::Oauth, server: &plan::Server, vault: &Vault) -> io::Result<Self> {

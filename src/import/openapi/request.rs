@@ -9,29 +9,10 @@ use super::{
     shape::{Kind, Shape},
     words::{clean, spoken},
 };
+use crate::plan::rest::Reserved;
 
-/// Headers that no argument may set: they belong to the connection, carry a credential, or would make the
-/// request pass for another one (rest.md §9.4). The specification itself has three of them left out.
-const KEPT_OUT: [&str; 16] = [
-    "accept",
-    "content-type",
-    "authorization",
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "cookie",
-    "forwarded",
-    "x-http-method-override",
-    "user-agent",
-];
-/// How other such headers begin.
-const KEPT_OUT_LIKE: [&str; 2] = ["x-forwarded-", "proxy-"];
+/// Headers that a source and its client set themselves.
+const OURS: [&str; 3] = ["accept", "content-type", "user-agent"];
 
 /// A request as it is gathered.
 #[derive(Default)]
@@ -259,7 +240,7 @@ fn members_of<'d>(shape: &Shape<'d>, parameter: &Value, params: &mut Params<'d>,
 
 fn header<'d>(parameter: &'d Value, name: &str, params: &mut Params<'d>, to: &mut Request) -> Result<(), String> {
     let lower = name.to_ascii_lowercase();
-    if KEPT_OUT.contains(&lower.as_str()) || KEPT_OUT_LIKE.iter().any(|like| lower.starts_with(like)) {
+    if OURS.contains(&lower.as_str()) || Reserved::of(&lower).is_some() {
         // These are set by the source and the connection, so nothing is missing without them.
         return Ok(());
     }

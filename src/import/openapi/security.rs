@@ -1,14 +1,17 @@
 //! Floor 7. Security schemes as the credential of a source, its secrets in variables of the environment.
 
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use super::{
     document::{Document, Family, items, members, text},
     operations::Operation,
     request::is_token,
 };
-use crate::import::{Variable, write::variable};
+use crate::{
+    import::{Variable, write::variable},
+    plan::is_local,
+};
 
 /// How requests are signed, as far as a source can say it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -204,12 +207,7 @@ fn client_credentials(scheme: &Value, document: Document<'_>, context: &Context<
     };
     let written = text(flow.get("tokenUrl"))?;
     let url = Url::parse(written).or_else(|_| context.base.join(written)).ok()?;
-    let is_local = match url.host()? {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    let fine = (url.scheme() == "https" || (url.scheme() == "http" && is_local))
+    let fine = (url.scheme() == "https" || (url.scheme() == "http" && is_local(&url)))
         && url.username().is_empty()
         && url.password().is_none()
         && url.fragment().is_none();

@@ -18,7 +18,7 @@ use reqwest::{
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::secret::Secret;
+use crate::{plan::is_local, secret::Secret};
 
 /// Bytes of a document at most.
 const LARGEST: usize = 256 << 10;
@@ -119,17 +119,6 @@ impl Fetcher {
             (Named::InADocument, "https") if literal.is_none_or(is_open) => Ok(&self.strict),
             _ => Err(refused()),
         }
-    }
-}
-
-/// Whether an address is one of this machine, where nothing is overheard.
-#[must_use]
-pub fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

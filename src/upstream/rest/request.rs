@@ -17,7 +17,10 @@ use super::{
     path, payload,
 };
 use crate::{
-    plan::{self, RestSource, rest::Method},
+    plan::{
+        self, RestSource,
+        rest::{Method, Reserved},
+    },
     template::{RenderError, Scope},
     upstream::{FailureClass, UpstreamError},
 };
@@ -279,30 +282,9 @@ fn cookies(request: &plan::rest::Request, scope: &dyn Scope) -> Result<Option<He
     if line.is_empty() { Ok(None) } else { header_value("cookie", &line).map(Some) }
 }
 
-/// Whether a header belongs to the connection or says who is asking, so that neither authors nor
-/// arguments set it (rest.md §9.4). `check` says so with a place; this is the second line.
-fn is_denied(name: &str) -> bool {
-    const DENIED: [&str; 14] = [
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "authorization",
-        "cookie",
-        "forwarded",
-        "x-http-method-override",
-        "x-forwarded",
-    ];
-    DENIED.contains(&name) || name.starts_with("x-forwarded-") || name.starts_with("proxy-")
-}
-
+/// A name that may be sent. `check` refuses the others with a place; this is the second line.
 fn header_name(name: &str) -> Result<HeaderName, UpstreamError> {
-    let known = HeaderName::from_bytes(name.as_bytes()).ok().filter(|known| !is_denied(known.as_str()));
+    let known = HeaderName::from_bytes(name.as_bytes()).ok().filter(|known| Reserved::of(known.as_str()).is_none());
     known.ok_or_else(|| internal(format!("The header `{name}` cannot be set.")))
 }
 

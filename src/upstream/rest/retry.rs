@@ -135,19 +135,13 @@ fn jittered(attempt: u32) -> Duration {
 
 /// The header that makes all attempts of one call the same to the API.
 fn fresh_key(header: &str) -> Result<(HeaderName, HeaderValue), UpstreamError> {
-    use std::fmt::Write as _;
     let internal = |cause: &dyn std::fmt::Display| {
         UpstreamError::new(FailureClass::Internal, "A key for this request could not be made.").caused_by(cause)
     };
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| internal(&error))?;
-    let text = bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
     let name = HeaderName::from_bytes(header.as_bytes()).map_err(|error| internal(&error))?;
-    let value = HeaderValue::from_str(&text).map_err(|error| internal(&error))?;
+    let value = HeaderValue::from_str(&hex::encode(bytes)).map_err(|error| internal(&error))?;
     Ok((name, value))
 }
 
