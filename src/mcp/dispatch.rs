@@ -85,7 +85,7 @@ pub(super) async fn handle<H>(
     server: &Arc<Server>,
     live: &Arc<Live>,
     endpoint: &Arc<Endpoint>,
-    incoming: Incoming<'_, H>,
+    incoming: &Incoming<'_, H>,
 ) -> Reply
 where
     H: CallerHeaders + Clone + Send + Sync + 'static,
@@ -211,8 +211,8 @@ where
 {
     let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
     let result = match (&*request.method, era) {
-        ("tools/call", _) => return tools::call(context, request, revision).await,
-        // The futures of what is rare are boxed, or every call would carry their room along.
+        // Large futures are boxed, or every request would carry their room along.
+        ("tools/call", _) => return Box::pin(tools::call(context, request, revision)).await,
         ("subscriptions/listen", Era::Stateless(_)) => {
             return Box::pin(listen::subscribe(context, request, revision)).await;
         }

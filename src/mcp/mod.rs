@@ -276,7 +276,7 @@ impl Server {
     {
         let live = self.live.load_full();
         match live.surface.view(live.generation.plan(), incoming.bridge, &incoming.principal) {
-            Some(endpoint) => dispatch::handle(self, &live, &endpoint, incoming).await,
+            Some(endpoint) => dispatch::handle(self, &live, &endpoint, &incoming).await,
             None => Refusal::no_bridge(incoming.bridge.unwrap_or_default()).reply(),
         }
     }

@@ -5,11 +5,14 @@ use std::net::IpAddr;
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header},
 };
 use http_body_util::{BodyExt, Limited};
 
-use super::{callers::only, http::BODY_TIMEOUT};
+use super::{
+    callers::{Head, only},
+    http::BODY_TIMEOUT,
+};
 use crate::{
     authority::{Answer, Authority, Class, Inquiry, Route},
     engine::seconds,
@@ -24,7 +27,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Answers a request for a path of the authorization server; `None` for any other path.
 pub(super) async fn respond(
     authority: &Authority,
-    head: &request::Parts,
+    head: &Head,
     body: &mut Body,
     address: IpAddr,
 ) -> Option<Response<Body>> {
@@ -73,13 +76,7 @@ pub(super) async fn respond(
     Some(response)
 }
 
-async fn answer(
-    authority: &Authority,
-    route: Route,
-    head: &request::Parts,
-    body: &[u8],
-    address: IpAddr,
-) -> Response<Body> {
+async fn answer(authority: &Authority, route: Route, head: &Head, body: &[u8], address: IpAddr) -> Response<Body> {
     let headers = &head.headers;
     let cookies: Vec<&str> = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok()).collect();
     // Of two headers nobody can say which is meant, so it is one that fits nobody.
@@ -103,7 +100,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 /// Reads what was sent, in the one form that is expected: a page elsewhere cannot send JSON unasked.
-async fn read(route: Route, head: &request::Parts, body: &mut Body) -> Result<Bytes, StatusCode> {
+async fn read(route: Route, head: &Head, body: &mut Body) -> Result<Bytes, StatusCode> {
     let expected = if route == Route::Register { JSON } else { FORM };
     let given = text(&head.headers, &header::CONTENT_TYPE).unwrap_or_default();
     let kind = given.split(';').next().unwrap_or_default().trim();

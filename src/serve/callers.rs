@@ -1,13 +1,9 @@
 //! Floor 8. Who is calling, from where, on whose behalf, and whether they may once more: all that
 //! is asked of a request before its body is read.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use ipnet::IpNet;
 
 use super::challenge::Challenges;
@@ -43,12 +39,14 @@ pub(super) struct Callers {
     proxies: Vec<IpNet>,
 }
 
-/// The address at the other end of the connection, in the extensions of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) IpAddr);
-
-fn peer(head: &request::Parts) -> IpAddr {
-    head.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
+/// What is known of a request before its body is read.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    /// The other end of the connection.
+    pub(super) peer: IpAddr,
 }
 
 /// Why a request is not looked at any further.
@@ -80,8 +78,8 @@ impl Callers {
     }
 
     /// Tells who is calling, and counts the request.
-    pub(super) async fn admit(&self, head: &request::Parts) -> Result<Arc<Principal>, Turned> {
-        let (headers, address) = (&head.headers, self.address(&head.headers, peer(head)));
+    pub(super) async fn admit(&self, head: &Head) -> Result<Arc<Principal>, Turned> {
+        let (headers, address) = (&head.headers, self.address(&head.headers, head.peer));
         let presented = Presented {
             path: head.uri.path(),
             authorization: presented(headers, header::AUTHORIZATION.as_str()),
@@ -109,8 +107,8 @@ impl Callers {
     }
 
     /// Where a request comes from, as far as proxies are believed.
-    pub(super) fn origin_of(&self, head: &request::Parts) -> IpAddr {
-        self.address(&head.headers, peer(head))
+    pub(super) fn origin_of(&self, head: &Head) -> IpAddr {
+        self.address(&head.headers, head.peer)
     }
 
     /// The credential by which an upstream vouched for a caller.
@@ -120,8 +118,8 @@ impl Callers {
     }
 
     /// Records what was decided about a request.
-    pub(super) fn record(&self, audit: &Audit, head: &request::Parts, found: &Result<Arc<Principal>, Turned>) {
-        let address = self.address(&head.headers, peer(head));
+    pub(super) fn record(&self, audit: &Audit, head: &Head, found: &Result<Arc<Principal>, Turned>) {
+        let address = self.address(&head.headers, head.peer);
         let decision = match found {
             Ok(principal) => {
                 if self.told.take(&(principal.key(), principal.end_user().map(|(person, _)| person), address)).is_err()
@@ -146,8 +144,8 @@ impl Callers {
     }
 
     /// Counts the messages of a batch, the first of which was counted with its request.
-    pub(super) async fn count(&self, principal: &Principal, head: &request::Parts, more: usize) -> Result<(), Turned> {
-        let (more, address) = (u32::try_from(more).unwrap_or(u32::MAX), self.address(&head.headers, peer(head)));
+    pub(super) async fn count(&self, principal: &Principal, head: &Head, more: usize) -> Result<(), Turned> {
+        let (more, address) = (u32::try_from(more).unwrap_or(u32::MAX), self.address(&head.headers, head.peer));
         self.limits.known(principal, address, more).await.map_err(Turned::Exhausted)
     }
 

@@ -7,11 +7,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Response, request},
+    http::{HeaderMap, Response},
 };
 use parking_lot::Mutex;
 
 use super::{
+    callers::Head,
     events,
     http::{self, OwnHeaders, Shared},
     negotiation,
@@ -72,15 +73,15 @@ pub(super) fn open(
 }
 
 /// Takes a message of a channel; what it is answered goes out there.
-pub(super) async fn post(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Response<Body> {
+pub(super) async fn post(shared: &Arc<Shared>, head: &mut Head, body: &mut Body) -> Response<Body> {
     match take(shared, head, body).await {
         Ok(()) => http::accepted(),
         Err(response) => *response,
     }
 }
 
-async fn take(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Result<(), Box<Response<Body>>> {
-    let principal = http::admit(shared, &head, body).await?;
+async fn take(shared: &Arc<Shared>, head: &mut Head, body: &mut Body) -> Result<(), Box<Response<Body>>> {
+    let principal = http::admit(shared, head, body).await?;
     let refused = |refusal: Refusal| Box::new(http::send(refusal.reply()));
     negotiation::is_json(&head.headers).map_err(refused)?;
     let channel = session(head.uri.query().unwrap_or_default())
@@ -101,7 +102,7 @@ async fn take(shared: &Arc<Shared>, head: request::Parts, body: &mut Body) -> Re
         negotiation::is_served(version.as_ref()).map_err(named)?;
     }
     let request = shared.number();
-    let headers = OwnHeaders::new(head.headers, shared);
+    let headers = OwnHeaders::new(std::mem::take(&mut head.headers), shared);
     match channel.receive(Posted { body, principal, headers, request }).await {
         Ok(()) => Ok(()),
         Err(refusal) if refusal.is_an_answer() => {

@@ -2,11 +2,14 @@
 
 use std::{
     borrow::Cow,
+    mem,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -18,13 +21,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request},
     routing::get,
 };
+use futures_util::poll;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use super::{
     authority,
-    callers::{Callers, Peer, only},
+    callers::{Callers, Head, only},
     challenge::{Challenges, Refused},
     channels::{self, Channels},
     cors, events,
@@ -134,18 +138,18 @@ impl App {
 
     /// Answers one request of a client at an address.
     pub(super) async fn respond(&self, request: Request, peer: IpAddr) -> Response<Body> {
-        let (mut head, mut body) = request.into_parts();
-        head.extensions.insert(Peer(peer));
+        let (request::Parts { method, uri, headers, .. }, mut body) = request.into_parts();
+        let mut head = Head { method, uri, headers, peer };
         // A client that asks before it sends sends nothing after a refusal.
         let asks = head.headers.contains_key(header::EXPECT);
-        let response = self.answer(head, &mut body).await;
+        let response = self.answer(&mut head, &mut body).await;
         if response.status().is_client_error() && !asks && !body.is_end_stream() {
             telemetry::spawn(discard(body));
         }
         response
     }
 
-    async fn answer(&self, head: request::Parts, body: &mut Body) -> Response<Body> {
+    async fn answer(&self, head: &mut Head, body: &mut Body) -> Response<Body> {
         // Host and Origin come before everything, on every route: a page on a foreign site must
         // not learn even that something is here.
         let origin = match self.guard.load().check(&head.uri, &head.headers) {
@@ -171,8 +175,8 @@ impl App {
         if head.uri.path().starts_with("/oauth/") {
             let callers = self.shared.callers.load_full();
             if let Some(authority) = &callers.authority {
-                let address = callers.origin_of(&head);
-                if let Some(answer) = Box::pin(authority::respond(authority, &head, body, address)).await {
+                let address = callers.origin_of(head);
+                if let Some(answer) = Box::pin(authority::respond(authority, head, body, address)).await {
                     return answer;
                 }
             }
@@ -192,13 +196,13 @@ impl App {
     /// The paths that nearly every request takes go round the router, which costs more than all
     /// else that is done here, and wants paths to be text. The futures of the others are boxed, or
     /// every request would carry their room along.
-    async fn route(&self, head: request::Parts, body: &mut Body) -> Response<Body> {
+    async fn route(&self, head: &mut Head, body: &mut Body) -> Response<Body> {
+        if head.uri.path() == "/mcp" {
+            return endpoint(&self.shared, None, head, body).await;
+        }
         // Shared, not copied.
         let uri = head.uri.clone();
         let path = uri.path();
-        if path == "/mcp" {
-            return endpoint(&self.shared, None, head, body).await;
-        }
         if let Some(bridge) = path.strip_prefix("/mcp/").and_then(named) {
             return endpoint(&self.shared, Some(&bridge), head, body).await;
         }
@@ -212,7 +216,10 @@ impl App {
             return Box::pin(channels::post(&self.shared, head, body)).await;
         }
         // A router that has its state never fails.
-        match Box::pin(self.router.clone().oneshot(Request::from_parts(head, Body::empty()))).await {
+        let mut request = Request::new(Body::empty());
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
+            (head.method.clone(), uri.clone(), mem::take(&mut head.headers));
+        match Box::pin(self.router.clone().oneshot(request)).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -254,11 +261,11 @@ async fn nowhere() -> Response<Body> {
 
 /// The path of HTTP+SSE: who posts there speaks Streamable HTTP, so that people may give either
 /// address to either kind of client (protocol.md E-09).
-async fn either(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts, body: &mut Body) -> Response<Body> {
+async fn either(shared: &Arc<Shared>, bridge: Option<&str>, head: &mut Head, body: &mut Body) -> Response<Body> {
     if head.method != Method::GET {
         return endpoint(shared, bridge, head, body).await;
     }
-    match admit(shared, &head, body).await {
+    match admit(shared, head, body).await {
         Ok(principal) => channels::open(shared, bridge, principal, &head.headers),
         Err(refused) => *refused,
     }
@@ -266,8 +273,8 @@ async fn either(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts
 
 /// The MCP endpoint: who is calling, then the method, then the body, in this order, so that a
 /// stranger cannot make us read one (protocol.md §2.0, steps 2 to 5).
-async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Parts, body: &mut Body) -> Response<Body> {
-    let principal = match admit(shared, &head, body).await {
+async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: &mut Head, body: &mut Body) -> Response<Body> {
+    let principal = match admit(shared, head, body).await {
         Ok(principal) => principal,
         Err(refused) => return *refused,
     };
@@ -293,15 +300,14 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
     };
     let more = mcp::messages(&body).saturating_sub(1);
     if more > 0
-        && let Err(turned) = shared.callers.load_full().count(&principal, &head, more).await
+        && let Err(turned) = shared.callers.load_full().count(&principal, head, more).await
     {
         let callers = shared.callers.load_full();
-        return Box::pin(refusals::turned(turned, &callers.challenges, &head, &mut Body::empty())).await;
+        return Box::pin(refusals::turned(turned, &callers.challenges, head, &mut Body::empty())).await;
     }
     let id = shared.number();
-    let uri = head.uri;
     let lent = shared.callers.load().lent(&principal, &head.headers);
-    let headers = OwnHeaders::new(head.headers, shared);
+    let headers = OwnHeaders::new(mem::take(&mut head.headers), shared);
     let lasting = !is_stateless(version.as_ref());
     let (protocol, bridge) = (Arc::clone(&shared.protocol), bridge.map(str::to_owned));
     let tasks = protocol.tasks().clone();
@@ -327,7 +333,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: request::Par
         (None, Status::Unauthorized) => Some(Refused::Invalid("The API did not accept the token")),
         (None, _) => None,
     };
-    let challenge = refused.map(|refused| shared.callers.load().challenges.value(refused, uri.path()));
+    let challenge = refused.map(|refused| shared.callers.load().challenges.value(refused, head.uri.path()));
     let mut response = send(reply);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(Challenges::NAME, challenge);
@@ -403,7 +409,7 @@ impl CallerHeaders for OwnHeaders {
 /// Tells who is calling, or what such a caller is answered.
 pub(super) async fn admit(
     shared: &Shared,
-    head: &request::Parts,
+    head: &Head,
     body: &mut Body,
 ) -> Result<Arc<Principal>, Box<Response<Body>>> {
     let callers = shared.callers.load_full();
@@ -434,10 +440,33 @@ pub(super) async fn read(body: &mut Body, headers: &HeaderMap) -> Result<Bytes, 
     if length.is_some_and(|length| length > BODY_MAX) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_MAX).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Refusal::transport(Status::BadRequest, "The body broke off")),
+    let reading = async {
+        let mut body = Limited::new(body, BODY_MAX);
+        let Some(first) = body.frame().await else { return Ok(Bytes::new()) };
+        let first = first?.into_data().unwrap_or_default();
+        // Nearly every body comes whole, and is read where it came.
+        if body.is_end_stream() {
+            return Ok(first);
+        }
+        let rest = body.collect().await?.to_bytes();
+        Ok(if rest.is_empty() { first } else { [first, rest].concat().into() })
+    };
+    let mut reading = pin!(reading);
+    // A deadline costs more than reading what has come already.
+    let read = match poll!(&mut reading) {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => tokio::time::timeout(BODY_TIMEOUT, reading).await,
+    };
+    match read {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => {
+            let error: Box<dyn std::error::Error + Send + Sync> = error;
+            Err(if error.is::<LengthLimitError>() {
+                too_large()
+            } else {
+                Refusal::transport(Status::BadRequest, "The body broke off")
+            })
+        }
         Err(_) => Err(Refusal::transport(Status::RequestTimeout, "The body did not come in time")),
     }
 }

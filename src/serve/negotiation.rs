@@ -15,9 +15,16 @@ const OWN: [(HeaderName, &str); 4] = [
     (SESSION, "Mcp-Session-Id"),
 ];
 
+/// What nearly every client sends as `Accept`, which need not be taken apart.
+const USUAL: [&str; 2] = ["application/json, text/event-stream", "text/event-stream, application/json"];
+
+fn is_usual(headers: &HeaderMap) -> bool {
+    single(headers, &header::ACCEPT).is_ok_and(|line| line.is_some_and(|line| USUAL.iter().any(|usual| line == usual)))
+}
+
 /// Holds `Accept` against JSON.
 pub(super) fn takes_json(headers: &HeaderMap) -> Result<(), Refusal> {
-    if accepts_json(headers) {
+    if is_usual(headers) || accepts_json(headers) {
         Ok(())
     } else {
         Err(Refusal::transport(Status::NotAcceptable, "Accept must include application/json"))
@@ -49,6 +56,9 @@ pub(super) fn may_stream(headers: &HeaderMap) -> bool {
 /// What a client takes besides JSON. One that does not say it takes streams is not sent any: it
 /// may be a script.
 pub(super) fn accepts(headers: &HeaderMap) -> Accepts {
+    if is_usual(headers) {
+        return Accepts::Streams;
+    }
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let mut parts = lines.flat_map(|line| line.split(','));
     let streams = parts.any(|part| media(part).eq_ignore_ascii_case("text/event-stream") && !excluded(part));

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, header, request},
+    http::{HeaderValue, Response, header},
 };
 use http_body_util::{BodyExt, Limited};
 
 use super::{
-    callers::Turned,
+    callers::{Head, Turned},
     challenge::{Challenges, Refused as Challenge},
     http::{BODY_TIMEOUT, send},
 };
@@ -29,12 +29,7 @@ const ID_WITHIN: usize = 64 << 10;
 const FRAGILE: &str = "python-httpx/";
 
 /// The answer to a caller that is not let in.
-pub(super) async fn turned(
-    turned: Turned,
-    challenges: &Challenges,
-    head: &request::Parts,
-    body: &mut Body,
-) -> Response<Body> {
+pub(super) async fn turned(turned: Turned, challenges: &Challenges, head: &Head, body: &mut Body) -> Response<Body> {
     let exhausted = match turned {
         Turned::Unknown(why) => return unknown_caller(why, challenges, head.uri.path()),
         Turned::Exhausted(exhausted) => exhausted,

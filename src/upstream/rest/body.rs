@@ -164,7 +164,7 @@ pub(super) fn classify(answer: &mut Answer, parse: &Parse) {
     };
     let named = written.and_then(|written| parameter(written, "charset")).and_then(|label| Charset::named(&label));
     let says_itself = matches!(form, Reading::Xml(_) | Reading::Html);
-    let declared = || Charset::declared(&answer.body).filter(|_| says_itself);
+    let declared = || says_itself.then(|| Charset::declared(&answer.body)).flatten();
     answer.charset = named.or_else(declared).unwrap_or(Charset::UTF_8);
     let read = match &form {
         Reading::Json => {
