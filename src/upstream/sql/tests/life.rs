@@ -8,7 +8,6 @@ use super::*;
 async fn a_statement_that_takes_too_long_is_stopped() {
     let limit = Duration::from_millis(50);
     let database = Database::new(BOOKS).statement_timeout(limit).pool(1, SOON).open();
-    database.ready().await.unwrap();
     let endless_write = format!("INSERT INTO books (title) {ENDLESS}");
     for call in [call(ENDLESS, json!({})), call(&endless_write, json!({})).write()] {
         let expected = "the query took longer than 50 ms and was stopped".to_owned();
