@@ -15,6 +15,7 @@ mod cli;
 mod confirming;
 mod credentials;
 mod desk;
+mod documents;
 mod escapes;
 mod examples;
 mod explain;

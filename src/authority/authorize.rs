@@ -4,6 +4,8 @@
 use super::{
     Authority,
     answer::{Answer, Class, Fault, Inquiry},
+    consent::not_now,
+    document,
     form::Pairs,
     pages, redirect,
 };
@@ -66,16 +68,10 @@ impl Authority {
         let Ok(Some(id)) = query.one("client_id") else {
             return Err(page("This link names no client", "Go back to your assistant and connect again."));
         };
-        let found = match self.state.find::<Client>(id, now).await {
-            Ok(found) => found,
-            Err(fault) => {
-                let class = Fault::from(fault).class;
-                return Err(Box::new(pages::notice(
-                    class,
-                    "Not just now",
-                    "This cannot be done just now. Try again soon.",
-                )));
-            }
+        let found = if document::is_address(id) {
+            self.described(id, inquiry.address, now).await.map_err(|fault| Box::new(fault.page()))?
+        } else {
+            self.state.find::<Client>(id, now).await.map_err(|fault| Box::new(not_now(fault.into())))?
         };
         let Some(client) = found.filter(|it| it.value.standing != Standing::Revoked) else {
             // It is told, and sent nowhere (auth.md T7).

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-use super::register::SETTLED;
+use super::{redirect::is_registered, register::SETTLED};
 
 /// How long a code is remembered after its use, in seconds: who shows it again has it from elsewhere.
 const REMEMBERED: i64 = 10 * 60;
@@ -97,7 +97,11 @@ impl Authority {
             let request = self.state.find::<Request>(&hex::encode(token.digest), now).await?;
             let Some(request) = request else { return Ok(None) };
             let client = self.state.find::<Client>(&request.value.client, now).await?;
-            let client = client.filter(|client| client.value.standing == Standing::Active);
+            // A document may have taken the address back meanwhile.
+            let client = client.filter(|client| {
+                let redirects = &client.value.redirects;
+                client.value.standing == Standing::Active && is_registered(&request.value.redirect, redirects)
+            });
             Ok::<_, Fault>(client.map(|client| (request, client)))
         };
         let (request, client) = found.await.map_err(|fault| Box::new(not_now(fault)))?.ok_or_else(late)?;
@@ -150,7 +154,7 @@ impl Authority {
                 None => Change::add(asking.key(), &asking.user.key, &consent, None)?,
             });
             // A client that somebody agreed to is not forgotten any more.
-            let is_new = asking.client.value.origin == Origin::Registered && asking.client.expires_at.is_some();
+            let is_new = asking.client.value.origin != Origin::Made && asking.client.expires_at.is_some();
             changes.push(if is_new {
                 Change::replace(&asking.client, SETTLED, &asking.client.value, None)?
             } else {
@@ -200,6 +204,6 @@ impl Asking {
     }
 }
 
-fn not_now(fault: Fault) -> Answer {
+pub(super) fn not_now(fault: Fault) -> Answer {
     pages::notice(fault.class, "Not just now", "This cannot be done just now. Go back, and try again soon.")
 }

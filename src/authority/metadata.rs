@@ -38,10 +38,13 @@ impl Metadata {
             "scopes_supported": settings.scopes_supported.iter().map(String::as_str).chain(["offline_access"]).collect::<Vec<_>>(),
             "authorization_response_iss_parameter_supported": true,
         });
-        if settings.registers()
-            && let Some(document) = document.as_object_mut()
-        {
-            document.insert("registration_endpoint".into(), place("register").into());
+        if let Some(document) = document.as_object_mut() {
+            if settings.registers() {
+                document.insert("registration_endpoint".into(), place("register").into());
+            }
+            if settings.reads_documents() {
+                document.insert("client_id_metadata_document_supported".into(), true.into());
+            }
         }
         let suffixes = settings.resources.iter().filter_map(|resource| resource.strip_prefix(issuer.as_str()));
         let paths = [""].into_iter().chain(suffixes).map(|suffix| format!("{WELL_KNOWN}{suffix}")).collect();

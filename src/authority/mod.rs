@@ -7,6 +7,7 @@ mod answer;
 mod authorize;
 mod client;
 mod consent;
+mod document;
 mod form;
 mod metadata;
 mod pages;
@@ -18,10 +19,10 @@ mod settings;
 mod sign_in;
 mod token;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use chrono::Utc;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::{
     engine::Limiter,
@@ -29,6 +30,7 @@ use crate::{
     secret::Secret,
     state::{Applied, Change, RecordFault, State, oauth::DerivingKey, random},
     telemetry::{Audit, Decision},
+    upstream::rest::Fetcher,
 };
 
 pub use answer::{Answer, Class, Cookie, Inquiry, Route};
@@ -42,6 +44,8 @@ const TRIES: usize = 4;
 /// Letters of what tokens are derived with.
 const KEY: usize = 43;
 const KEYS: usize = 8192;
+/// Questions to others at once.
+const ASKING: usize = 8;
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// The authorization server of one plan.
@@ -52,6 +56,10 @@ pub struct Authority {
     audit: Option<Arc<Audit>>,
     limits: Limits,
     key: OnceCell<Secret<String>>,
+    /// Fetches documents that strangers name.
+    fetcher: Fetcher,
+    /// Questions to others at once: whoever answers slowly holds few.
+    asking: Semaphore,
 }
 
 /// How often strangers may ask, each with memory that does not grow (auth.md §4.11).
@@ -71,6 +79,8 @@ struct Limits {
     registration: Limiter,
     /// All registrations.
     registrations: Limiter,
+    /// Documents of one host (auth.md §4.3).
+    documents: Limiter,
 }
 
 impl Limits {
@@ -84,21 +94,27 @@ impl Limits {
             guesses: limiter(40, 15 * MINUTE),
             registration: limiter(10, 60 * MINUTE),
             registrations: limiter(300, 24 * 60 * MINUTE),
+            documents: limiter(5, MINUTE),
         }
     }
 }
 
 impl Authority {
     /// The authorization server of a plan; `None` when it has none, or nothing to remember with.
-    #[must_use]
-    pub fn new(plan: &Plan, state: Option<&Arc<State>>, audit: Option<&Arc<Audit>>) -> Option<Self> {
-        Some(Self {
-            settings: Settings::new(plan)?,
-            state: Arc::clone(state?),
+    ///
+    /// # Errors
+    /// When the system has no certificates to trust.
+    pub fn new(plan: &Plan, state: Option<&Arc<State>>, audit: Option<&Arc<Audit>>) -> io::Result<Option<Self>> {
+        let (Some(settings), Some(state)) = (Settings::new(plan), state) else { return Ok(None) };
+        Ok(Some(Self {
+            settings,
+            state: Arc::clone(state),
             audit: audit.cloned(),
             limits: Limits::new(),
             key: OnceCell::new(),
-        })
+            fetcher: Fetcher::new().map_err(io::Error::other)?,
+            asking: Semaphore::new(ASKING),
+        }))
     }
 
     /// Answers a request.

@@ -46,6 +46,7 @@ struct Consent<'a> {
     guard: &'a str,
     client: &'a str,
     is_verified: bool,
+    document: Option<String>,
     host: String,
     is_program: bool,
     user: &'a str,
@@ -115,6 +116,7 @@ pub(super) fn consent(settings: &Settings, asked: &Asked<'_>, (request, guard): 
             guard,
             client: &asked.client.name,
             is_verified: asked.client.origin == Origin::Made,
+            document: document(asked.client),
             host,
             is_program,
             user: asked.user,
@@ -125,6 +127,12 @@ pub(super) fn consent(settings: &Settings, asked: &Asked<'_>, (request, guard): 
             changing,
         },
     )
+}
+
+/// The host of the document about a client, where there is one.
+fn document(client: &Client) -> Option<String> {
+    let url = Url::parse(&client.id).ok().filter(|_| client.origin == Origin::Described)?;
+    url.host_str().map(str::to_owned)
 }
 
 /// Where a person is sent back to, in words, and whether that is a program of their own machine.

@@ -23,13 +23,13 @@ pub(super) const NEW: &str = "new";
 /// Whose the others are.
 pub(super) const SETTLED: &str = "settled";
 /// How long a client is remembered that nobody agrees to, in seconds.
-const FORGOTTEN_AFTER: i64 = 24 * 60 * 60;
+pub(super) const FORGOTTEN_AFTER: i64 = 24 * 60 * 60;
 /// How many of them there may be.
-const NEW_MOST: u64 = 1000;
+pub(super) const NEW_MOST: u64 = 1000;
 /// Letters of an id.
 const ID: usize = 24;
 const LONGEST_NAME: usize = 64;
-const REDIRECTS: usize = 10;
+pub(super) const REDIRECTS: usize = 10;
 
 const METADATA: &str = "invalid_client_metadata";
 const REDIRECT: &str = "invalid_redirect_uri";
@@ -87,6 +87,7 @@ impl Authority {
             standing,
             introspects: false,
             asserts_end_user: false,
+            believed_until: None,
             created_at: now,
         };
         let change = Change::add(client.id.clone(), NEW, &client, Some(now + FORGOTTEN_AFTER))?;
@@ -146,7 +147,7 @@ fn checked(asked: &Asked) -> Result<(), Fault> {
 }
 
 /// A name that cannot be taken for anything else on a page.
-fn name(given: Option<&str>) -> String {
+pub(super) fn name(given: Option<&str>) -> String {
     let plain = given.unwrap_or_default().chars().filter(|letter| !is_odd(*letter));
     let name: String = plain.take(LONGEST_NAME).collect::<String>().trim().to_owned();
     if name.is_empty() { "Unnamed client".into() } else { name }

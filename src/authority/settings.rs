@@ -52,12 +52,7 @@ impl Settings {
             default_scopes: authority.default_scopes.clone(),
             scopes_supported: authority.scopes_supported.clone(),
             implied: server.scopes.clone(),
-            registration: Registration {
-                policy: authority.registration.policy,
-                redirects: authority.registration.redirects.clone(),
-                schemes: authority.registration.schemes.clone(),
-                scopes: authority.registration.scopes.clone(),
-            },
+            registration: authority.registration.clone(),
             consent: authority.consent,
             lifetimes: authority.lifetimes,
             titles: server.scope_titles.clone(),
@@ -68,6 +63,11 @@ impl Settings {
     /// Whether clients may register themselves.
     pub(super) fn registers(&self) -> bool {
         self.registration.policy != RegistrationPolicy::Off
+    }
+
+    /// Whether clients may be described by a document.
+    pub(super) fn reads_documents(&self) -> bool {
+        self.registration.documents != RegistrationPolicy::Off
     }
 
     /// Whether the server is reached over TLS, so that cookies need it.

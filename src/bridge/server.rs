@@ -156,6 +156,11 @@ pub struct Registration {
     /// Schemes of programs that people may be sent back to, besides `cursor`, `vscode`, `vscode-insiders` and `claude`.
     #[serde(default)]
     pub custom_schemes: Vec<String>,
+    /// Which clients may name the address of a document about them in the place of an id. Default: `off`.
+    pub metadata_documents: Option<Dynamic>,
+    /// Where documents about clients are whose addresses are as good as known, such as `https://app.example.com`.
+    #[serde(default)]
+    pub document_origins: Vec<String>,
     /// What such clients may be allowed at most. Default: `scopes_supported` and `default_scopes`.
     #[serde(default)]
     pub dcr_scopes: Vec<String>,

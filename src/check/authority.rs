@@ -9,7 +9,7 @@ use super::{Document, admission, context::Context};
 use crate::{
     bridge::{ConsentMode as WrittenConsent, Dynamic, OauthMode, OauthServer, Registration as Written, Ttl},
     diag::{Code, Diagnostic},
-    plan::{Authority, ConsentMode, Lifetimes, Plan, Registration, RegistrationPolicy, Server, Tool},
+    plan::{Authority, ConsentMode, Lifetimes, Plan, Registration, RegistrationPolicy, Server, Tool, is_local},
     yaml::Pointer,
 };
 
@@ -107,18 +107,43 @@ fn registration(written: Option<&Written>, at: &Pointer, context: &mut Context<'
             context.push(fault.help("write the scheme alone and in lower case: `custom_schemes: [cursor]`"));
         }
     }
-    let policy = match written.dynamic {
-        None | Some(Dynamic::Allowlist) => RegistrationPolicy::Allowlist,
-        Some(Dynamic::Off) => RegistrationPolicy::Off,
-        Some(Dynamic::Approval) => RegistrationPolicy::Approval,
-        Some(Dynamic::Open) => RegistrationPolicy::Open,
-    };
+    let documents = policy(written.metadata_documents.unwrap_or(Dynamic::Off));
+    let origins = document_origins(&written.document_origins, &at.at("document_origins"), context);
+    if documents == RegistrationPolicy::Off && !written.document_origins.is_empty() {
+        let span = context.key(&at.at("document_origins"));
+        let fault = Diagnostic::error(Code::Oauth, span, "no documents about clients are read");
+        context.push(fault.help("say which: `metadata_documents: allowlist`"));
+    }
     Registration {
-        policy,
+        policy: policy(written.dynamic.unwrap_or(Dynamic::Allowlist)),
+        documents,
+        origins,
         redirects: written.extra_redirects.clone(),
         schemes: written.custom_schemes.clone(),
         scopes: scopes(&written.dcr_scopes, &at.at("dcr_scopes"), context),
     }
+}
+
+const fn policy(written: Dynamic) -> RegistrationPolicy {
+    match written {
+        Dynamic::Off => RegistrationPolicy::Off,
+        Dynamic::Allowlist => RegistrationPolicy::Allowlist,
+        Dynamic::Approval => RegistrationPolicy::Approval,
+        Dynamic::Open => RegistrationPolicy::Open,
+    }
+}
+
+/// Where documents are that the author vouches for. What is on this machine needs no TLS, as elsewhere.
+fn document_origins(written: &[String], at: &Pointer, context: &mut Context<'_>) -> Vec<String> {
+    for (index, origin) in written.iter().enumerate() {
+        let url = Url::parse(origin).ok().filter(|url| url.origin().ascii_serialization() == *origin);
+        if url.is_none_or(|url| url.scheme() != "https" && !(url.scheme() == "http" && is_local(&url))) {
+            let span = context.value(&at.at(index));
+            let fault = Diagnostic::error(Code::Oauth, span, "no document about a client is believed from here");
+            context.push(fault.help("write scheme and host alone: `https://app.example.com`"));
+        }
+    }
+    written.to_vec()
 }
 
 fn lifetimes(written: Option<&Ttl>, at: &Pointer, context: &mut Context<'_>) -> Lifetimes {
@@ -161,15 +186,16 @@ pub(super) fn hold_against(plan: &Plan, document: &Document, context: &mut Conte
             }
         }
     }
-    if authority.registration.policy != RegistrationPolicy::Open {
-        return;
-    }
+    let registration = &authority.registration;
+    let open = [("dynamic", registration.policy), ("metadata_documents", registration.documents)];
+    let Some((key, _)) = open.into_iter().find(|(_, policy)| *policy == RegistrationPolicy::Open) else { return };
     let given = plan.server.with_implied(authority.default_scopes.iter().map(String::as_str));
     let opens = |tool: &Tool| tool.writes() && tool.admission.scopes.iter().all(|scope| given.contains(scope));
     if let Some(tool) = plan.tools.iter().find(|tool| opens(tool)) {
-        let at = at.at("registration").at("dynamic");
+        let at = at.at("registration").at(key);
         let message = format!("any client could register and call `{}`, which changes something", tool.name);
         let fault = Diagnostic::error(Code::Oauth, context.value(&at), message);
-        context.push(fault.help("give the tool a scope that is not in `default_scopes`, or say `dynamic: allowlist`"));
+        let help = format!("give the tool a scope that is not in `default_scopes`, or say `{key}: allowlist`");
+        context.push(fault.help(help));
     }
 }

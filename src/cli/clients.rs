@@ -156,6 +156,7 @@ fn create(options: &Create) -> Result<Exit, Exit> {
         standing: Standing::Active,
         introspects: options.introspect,
         asserts_end_user: options.asserts_end_user,
+        believed_until: None,
         created_at: 0,
     };
     let keeping = if options.public { Keeping::Public } else { Keeping::Secret };
@@ -240,7 +241,11 @@ fn in_json(client: &Client) -> serde_json::Value {
     json!({
         "id": client.id,
         "name": client.name,
-        "origin": match client.origin { Origin::Made => "made", Origin::Registered => "registered" },
+        "origin": match client.origin {
+            Origin::Made => "made",
+            Origin::Registered => "registered",
+            Origin::Described => "described",
+        },
         "standing": standing(client),
         "grants": client.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         "redirects": client.redirects,

@@ -18,8 +18,8 @@ pub struct Authority {
     pub lifetimes: Lifetimes,
 }
 
-/// Which clients may register themselves.
-#[derive(Debug)]
+/// Which clients may register themselves, or be described by a document.
+#[derive(Clone, Debug)]
 pub struct Registration {
     /// Who may.
     pub policy: RegistrationPolicy,
@@ -27,6 +27,10 @@ pub struct Registration {
     pub redirects: Vec<String>,
     /// The same by scheme, for programs.
     pub schemes: Vec<String>,
+    /// Which clients may name the address of a document in the place of an id.
+    pub documents: RegistrationPolicy,
+    /// Where such documents are that the author vouches for: scheme, host and port.
+    pub origins: Vec<String>,
     /// What such clients may be allowed at most.
     pub scopes: Vec<String>,
 }

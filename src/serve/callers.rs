@@ -62,14 +62,14 @@ impl Callers {
     pub(super) fn new(
         plan: &Plan,
         authenticator: Authenticator,
+        authority: Option<Authority>,
         state: Option<&Arc<State>>,
-        audit: Option<&Arc<Audit>>,
     ) -> Self {
         let server = &plan.server;
         Self {
             authenticator,
             challenges: Challenges::new(plan),
-            authority: Authority::new(plan, state, audit),
+            authority,
             limits: Limits::new(&server.limits, state),
             told: Limiter::new(TOLD, TOLD_KEYS),
             end_user_header: server.end_user_header.clone(),

@@ -30,7 +30,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::Authenticator, engine::Generation, mcp, plan, secret::Vault, telemetry};
+use crate::{access::Authenticator, authority::Authority, engine::Generation, mcp, plan, secret::Vault, telemetry};
 
 pub use reload::Watch;
 pub use stdio::Stdio;
@@ -67,8 +67,8 @@ impl Bound {
         let callers = Callers::new(
             generation.plan(),
             Authenticator::new(generation.plan(), vault, generation.state())?,
+            Authority::new(generation.plan(), generation.state(), generation.audit())?,
             generation.state(),
-            generation.audit(),
         );
         generation.record();
         let limits = Limits::new(server.shutdown_grace);

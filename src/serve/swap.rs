@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     access::Authenticator,
+    authority::Authority,
     engine::Generation,
     plan::{Plan, Public, Server},
     secret::Vault,
@@ -44,10 +45,12 @@ impl Swap for App {
             let keys = fixed.join(", ");
             tracing::warn!("these keys of `server:` count from the next start on: {keys}");
         }
+        let authority = Authority::new(generation.plan(), generation.state(), generation.audit())
+            .map_err(|error| error.to_string())?;
         // Who may not call any more is kept out before there is anything new to call.
         self.let_in(
             Guard::new(server, self.address()),
-            Callers::new(generation.plan(), authenticator, generation.state(), generation.audit()),
+            Callers::new(generation.plan(), authenticator, authority, generation.state()),
         );
         generation.record();
         self.protocol().replace(Arc::new(generation));

@@ -51,6 +51,8 @@ pub struct Link {
 pub enum Origin {
     /// It registered itself.
     Registered,
+    /// Its id is the address of a document about it.
+    Described,
     /// An administrator made it.
     Made,
 }
@@ -111,6 +113,9 @@ pub struct Client {
     /// Whether it is believed when it names the person behind it.
     #[serde(default)]
     pub asserts_end_user: bool,
+    /// Until when the document about it is believed; `None` for a client without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub believed_until: Option<i64>,
     /// When it was made.
     pub created_at: i64,
 }

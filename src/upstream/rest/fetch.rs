@@ -1,4 +1,4 @@
-//! Floor 5. Fetches the few documents that issuers of tokens publish: no redirects, no headers of
+//! Floor 5. Fetches the few documents that issuers of tokens and their clients publish: no redirects, no headers of
 //! anybody's, small answers, and nothing inside of the own network that the author did not name
 //! (auth.md §4.3).
 
@@ -9,9 +9,13 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use chrono::{DateTime, Utc};
+use http::{
+    HeaderMap, HeaderName,
+    header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, EXPIRES},
+};
 use reqwest::{
-    Client, RequestBuilder,
+    Client, RequestBuilder, Response,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
@@ -22,6 +26,10 @@ use crate::{plan::is_local, secret::Secret};
 
 /// Bytes of a document at most.
 const LARGEST: usize = 256 << 10;
+/// Bytes of a document that a stranger named (auth.md §3.5).
+const LARGEST_OF_A_STRANGER: usize = 5 << 10;
+/// How long such a document is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,6 +47,15 @@ pub enum Named {
 pub struct Fetcher {
     trusting: Client,
     strict: Client,
+}
+
+/// A document that a stranger named.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The document.
+    pub document: Value,
+    /// How long its server says that it may be kept; `None` where it says nothing.
+    pub fresh: Option<Duration>,
 }
 
 /// Why there is no document.
@@ -84,6 +101,26 @@ impl Fetcher {
         read(url, client.get(url.clone())).await
     }
 
+    /// Fetches a JSON document that a stranger named: a small one, soon, and from where documents usually
+    /// are, unless the author named the place.
+    ///
+    /// # Errors
+    /// [`FetchFault`].
+    pub async fn published(&self, url: &Url, named: Named) -> Result<Published, FetchFault> {
+        if named == Named::InADocument && url.port().is_some() {
+            return Err(FetchFault::Address(place(url)));
+        }
+        let request = self.client(url, named)?.get(url.clone()).timeout(PATIENCE);
+        let answer = answered(url, request).await?;
+        let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
+            return Err(FetchFault::Broken(place(url), "it does not say that it is JSON".into()));
+        }
+        let fresh = fresh(answer.headers(), Utc::now().timestamp());
+        Ok(Published { document: whole(url, answer, LARGEST_OF_A_STRANGER).await?, fresh })
+    }
+
     /// Posts a form with a client's credential (RFC 7662 §2.1) and reads the JSON answer.
     ///
     /// # Errors
@@ -123,20 +160,52 @@ impl Fetcher {
 }
 
 async fn read(url: &Url, request: RequestBuilder) -> Result<Value, FetchFault> {
-    let broken = |error: reqwest::Error| FetchFault::Broken(place(url), error.without_url().to_string());
-    let mut response = request.header(ACCEPT, "application/json").send().await.map_err(broken)?;
-    let status = response.status();
-    if status != http::StatusCode::OK {
-        return Err(FetchFault::Status(place(url), status.as_u16()));
+    whole(url, answered(url, request).await?, LARGEST).await
+}
+
+fn broken(url: &Url, error: reqwest::Error) -> FetchFault {
+    FetchFault::Broken(place(url), error.without_url().to_string())
+}
+
+/// The beginning of an answer that is one.
+async fn answered(url: &Url, request: RequestBuilder) -> Result<Response, FetchFault> {
+    let response = request.header(ACCEPT, "application/json").send().await.map_err(|error| broken(url, error))?;
+    match response.status() {
+        http::StatusCode::OK => Ok(response),
+        status => Err(FetchFault::Status(place(url), status.as_u16())),
     }
+}
+
+/// The rest of it, and no more than so many bytes.
+async fn whole(url: &Url, mut response: Response, largest: usize) -> Result<Value, FetchFault> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        if body.len() + chunk.len() > LARGEST {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, error))? {
+        if body.len() + chunk.len() > largest {
             return Err(FetchFault::Broken(place(url), "it is too large".into()));
         }
         body.extend_from_slice(&chunk);
     }
     serde_json::from_slice(&body).map_err(|_| FetchFault::Broken(place(url), "it is not JSON".into()))
+}
+
+/// How long an answer may be kept (RFC 9111 §4.2.1, §4.2.3); `None` where nothing is said.
+fn fresh(headers: &HeaderMap, now: i64) -> Option<Duration> {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let said: Vec<String> = lines.flat_map(|line| line.split(',')).map(|it| it.trim().to_ascii_lowercase()).collect();
+    if said.iter().any(|it| it == "no-store" || it == "no-cache" || it.starts_with("no-cache=")) {
+        return Some(Duration::ZERO);
+    }
+    let age = |name: &str| said.iter().find_map(|it| it.strip_prefix(name)?.trim_matches('"').parse::<u64>().ok());
+    if let Some(age) = age("s-maxage=").or_else(|| age("max-age=")) {
+        let already = text(&AGE).and_then(|it| it.trim().parse::<u64>().ok()).unwrap_or(0);
+        return Some(Duration::from_secs(age.saturating_sub(already)));
+    }
+    let time = |text: &str| DateTime::parse_from_rfc2822(text).ok().map(|time| time.timestamp());
+    let since = text(&DATE).and_then(time).unwrap_or(now);
+    // A time that cannot be read is over (RFC 9111 §5.3).
+    text(&EXPIRES)
+        .map(|end| Duration::from_secs(time(end).unwrap_or(since).saturating_sub(since).try_into().unwrap_or(0)))
 }
 
 /// An address without what may be secret of it.
@@ -235,6 +304,45 @@ mod tests {
         ] {
             assert_eq!(is_open(address.parse().unwrap()), open, "{address}");
         }
+    }
+
+    #[test]
+    fn a_document_is_kept_as_long_as_its_headers_say() {
+        let date = "Sat, 21 Nov 2026 12:00:00 GMT";
+        for (lines, expected) in [
+            (&[][..], None),
+            (&[("cache-control", "public")], None),
+            (&[("cache-control", "public, max-age=600")], Some(600)),
+            (&[("cache-control", "Max-Age=600"), ("age", "90")], Some(510)),
+            (&[("cache-control", "max-age=600"), ("age", "900")], Some(0)),
+            (&[("cache-control", "max-age=600, s-maxage=60")], Some(60)),
+            (&[("cache-control", "max-age=600"), ("cache-control", "no-store")], Some(0)),
+            (&[("cache-control", "no-cache"), ("expires", "Sat, 21 Nov 2026 13:00:00 GMT")], Some(0)),
+            (&[("date", date), ("expires", "Sat, 21 Nov 2026 13:00:00 GMT")], Some(3600)),
+            (&[("date", date), ("expires", "Sat, 21 Nov 2026 11:00:00 GMT")], Some(0)),
+            (&[("date", date), ("expires", "0")], Some(0)),
+            (&[("cache-control", "max-age=x")], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, value.parse().unwrap());
+            }
+            assert_eq!(fresh(&headers, 0), expected.map(Duration::from_secs), "{lines:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_even_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let fetcher = Fetcher::new().unwrap();
+        for host in ["localhost", "127.0.0.1"] {
+            let url = Url::parse(&format!("https://{host}:{port}/client.json")).unwrap();
+            assert!(fetcher.document(&url, Named::InADocument).await.is_err(), "{url}");
+            assert!(fetcher.published(&url, Named::InADocument).await.is_err(), "{url}");
+        }
+        let nobody = std::future::poll_fn(|context| std::task::Poll::Ready(listener.poll_accept(context).is_pending()));
+        assert!(nobody.await, "somebody came");
     }
 
     #[test]
