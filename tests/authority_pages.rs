@@ -55,7 +55,24 @@ async fn only_the_person_who_was_asked_can_answer() {
     // Opened twice it is right twice (T22), and answered once.
     let twice = person.open(&format!("/oauth/consent?request={request}")).await;
     assert_eq!(guard(&twice), guard(&page));
-    assert_eq!(person.send("/oauth/consent", &pairs(guard(&page))).await.status, 303);
+    let answer = person.send("/oauth/consent", &pairs(guard(&page))).await;
+    let place = answer.header("location").expect("the client's address").to_owned();
+    assert!(place.starts_with(POKE), "{place}");
+    // Sent twice, or again because the answer was lost, it has the same answer, for the same browser only,
+    // until the client has used it.
+    for guard in [guard(&others), "", &made_up] {
+        assert_eq!(person.send("/oauth/consent", &pairs(guard)).await.status, 400, "{guard}");
+    }
+    let no = [("request", request.as_str()), ("guard", guard(&page)), ("decision", "deny")];
+    assert_eq!(person.send("/oauth/consent", &no).await.status, 400);
+    assert_eq!(other.send("/oauth/consent", &pairs(guard(&page))).await.status, 400);
+    let foreign = [("cookie", person.cookie.as_str()), ("sec-fetch-site", "same-site"), here];
+    assert_eq!(server.form("/oauth/consent", &pairs(guard(&page)), &foreign).await.status, 400);
+    for _ in 0..2 {
+        let again = person.send("/oauth/consent", &pairs(guard(&page))).await;
+        assert_eq!(again.header("location"), Some(&*place));
+    }
+    server.exchange(&client, &in_query(&place, "code").expect("a code")).await;
     assert_eq!(person.send("/oauth/consent", &pairs(guard(&page))).await.status, 400);
 }
 

@@ -49,6 +49,22 @@ install_node_packages() {
   fi
 }
 
+# The Python of a virtual environment that has the packages of a list, and is made once: `python_with LIST NAME`.
+# Such environments hold absolute paths and weigh much: they belong to the build output.
+python_with() {
+  local list=$1 folder venv
+  # CARGO_TARGET_DIR is relative to where cargo ran, which for this repository is its root.
+  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && mkdir -p "${CARGO_TARGET_DIR:-target}/clients" &&
+    cd "${CARGO_TARGET_DIR:-target}/clients" && pwd)
+  venv=$folder/venv-$2
+  if ! cmp -s "$list" "$venv/.installed"; then
+    "${PYTHON:-python3}" -m venv --clear "$venv" >&2 &&
+      "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list" >&2 &&
+      cp "$list" "$venv/.installed" || return
+  fi
+  echo "$venv/bin/python"
+}
+
 # Polls for 15 s at most: `wait_for WHAT PID COMMAND…` gives up early when the process ended.
 wait_for() {
   local what=$1 pid=$2 until=$((SECONDS + 15))
@@ -77,6 +93,24 @@ serve_bridges() {
   "$binary" serve "$@" --listen "127.0.0.1:$port" >"$work/server.log" 2>&1 &
   started+=("$!")
   wait_for "mcp-bridge" "$!" is_ready "http://127.0.0.1:$port/readyz"
+}
+
+passed=0
+failed=0
+
+# Runs a program of checks, whose last line is "N passed, N failed"; that line is counted: `count NAME COMMAND…`.
+count() {
+  local name=$1 numbers
+  shift
+  "$@" | tee "$work/$name.report" | sed '$d' || true
+  numbers=$(tail -n 1 "$work/$name.report")
+  if [[ $numbers =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    passed=$((passed + BASH_REMATCH[1]))
+    failed=$((failed + BASH_REMATCH[2]))
+  else
+    echo "FAIL  $name ended early: $numbers"
+    failed=$((failed + 1))
+  fi
 }
 
 # No proxy may stand between this machine and itself.

@@ -33,6 +33,8 @@ struct Asking {
     user: Found<User>,
     /// Of the asked scopes those that this person may give.
     scopes: Vec<String>,
+    /// What the page names the question by.
+    text: String,
 }
 
 impl Authority {
@@ -44,9 +46,9 @@ impl Authority {
             Err(instead) => return *instead,
         };
         if self.settings.consent == ConsentMode::Remember && self.is_remembered(&asking, inquiry, now).await {
-            return self.agreed(asking, inquiry, now).await;
+            return self.agreed(asking, inquiry, now).await.unwrap_or_else(not_now);
         }
-        match self.guard(&asking, now).await {
+        match self.guard(&asking.session.key, &asking.request.key, now).await {
             Ok(guard) => {
                 let asked = pages::Asked {
                     request: &asking.request.value,
@@ -66,21 +68,23 @@ impl Authority {
         let text = form.only("request").unwrap_or_default();
         let asking = match self.asking(text, inquiry, now).await {
             Ok(asking) => asking,
-            Err(instead) => return *instead,
+            Err(instead) => return self.again(&form, inquiry, now).await.unwrap_or(*instead),
         };
-        let expected = match self.guard(&asking, now).await {
+        let expected = match self.guard(&asking.session.key, &asking.request.key, now).await {
             Ok(expected) => expected,
             Err(fault) => return not_now(fault),
         };
-        let shown = form.only("guard").unwrap_or_default();
-        if !self.is_from_here(inquiry) || !bool::from(shown.as_bytes().ct_eq(expected.as_bytes())) {
+        if !self.is_from_here(inquiry) || !shows(&form, &expected) {
             self.tell("refused", "consent", &asking.client.key, inquiry.address);
             let words =
                 "The answer did not come from the page that was asked on. Go back to your assistant and connect again.";
             return pages::notice(Class::Forbidden, "Not from here", words);
         }
         match form.only("decision") {
-            Some("allow") => self.agreed(asking, inquiry, now).await,
+            Some("allow") => match self.agreed(asking, inquiry, now).await {
+                Ok(answer) => answer,
+                Err(fault) => self.again(&form, inquiry, now).await.unwrap_or_else(|| not_now(fault)),
+            },
             Some("deny") => self.denied(&asking, inquiry, now).await,
             _ => pages::notice(Class::Faulty, "Nothing was decided", "Go back, and allow it or do not."),
         }
@@ -113,15 +117,15 @@ impl Authority {
             Some(allowed) => self.settings.within(&request.value.scopes, allowed),
             None => request.value.scopes.clone(),
         };
-        Ok(Asking { request, client, session, user, scopes })
+        Ok(Asking { request, client, session, user, scopes, text: text.to_owned() })
     }
 
     /// What the form of the page holds, and no other page can know: it belongs to this session and this
     /// question, so a page that was opened twice is right twice (auth.md T22).
-    async fn guard(&self, asking: &Asking, now: i64) -> Result<String, Fault> {
+    async fn guard(&self, session: &str, request: &str, now: i64) -> Result<String, Fault> {
         let key = self.key(now).await?;
         let mut mac = keyed(key.expose().as_bytes());
-        for part in ["consent", &asking.session.key, &asking.request.key] {
+        for part in ["consent", session, request] {
             mac.update(part.as_bytes());
             mac.update(b"\n");
         }
@@ -135,9 +139,9 @@ impl Authority {
         by_themselves && matches!(found, Ok(Some(_)))
     }
 
-    async fn agreed(&self, asking: Asking, inquiry: &Inquiry<'_>, now: i64) -> Answer {
+    async fn agreed(&self, asking: Asking, inquiry: &Inquiry<'_>, now: i64) -> Result<Answer, Fault> {
         let kept = async {
-            let token = TokenText::new(Kind::Code).map_err(|_| Fault::BUSY)?;
+            let token = self.code(&asking.text, now).await?.ok_or(Fault::BUSY)?;
             let until = now + seconds(self.settings.lifetimes.code);
             let request = Request { scopes: asking.scopes.clone(), ..asking.request.value.clone() };
             let workspace = asking.user.value.workspace.clone();
@@ -165,15 +169,37 @@ impl Authority {
                 Applied::Overtaken => Err(Fault::BUSY),
             }
         };
-        match kept.await {
-            Ok(code) => {
-                self.tell("agreed", "consent", &asking.client.key, inquiry.address);
-                let request = &asking.request.value;
-                let told = [("code", code.text.expose().as_str())];
-                Answer::To { address: self.back_with(&request.redirect, &told, request.state.as_deref()), cookie: None }
-            }
-            Err(fault) => not_now(fault),
+        let code = kept.await?;
+        self.tell("agreed", "consent", &asking.client.key, inquiry.address);
+        Ok(self.told(&asking.request.value, &code))
+    }
+
+    /// The answer that was given, for who did not get it: a form that was sent twice, or whose answer was lost
+    /// on the way. It is the same code for the same client, as long as nobody has used it.
+    async fn again(&self, form: &Pairs, inquiry: &Inquiry<'_>, now: i64) -> Option<Answer> {
+        let text = form.only("request").filter(|_| form.only("decision") == Some("allow"))?;
+        let (session, user) = self.person(inquiry, now).await.ok()??;
+        let guard = self.guard(&session.key, &hex::encode(Token::parse(text)?.digest), now).await.ok()?;
+        if !self.is_from_here(inquiry) || !shows(form, &guard) {
+            return None;
         }
+        let code = self.code(text, now).await.ok()??;
+        let kept = self.state.find::<Code>(&hex::encode(code.digest), now).await.ok()??.value;
+        let is_unused = kept.user == user.key && kept.grant.is_none() && kept.until > now;
+        is_unused.then(|| self.told(&kept.request, &code))
+    }
+
+    /// The code that answers a question. It follows from the question's text, which is kept nowhere.
+    async fn code(&self, text: &str, now: i64) -> Result<Option<TokenText>, Fault> {
+        let key = self.key(now).await?;
+        let question = Token::parse(text).filter(|token| token.kind == Kind::Request);
+        Ok(question.map(|token| TokenText::following(&Token { kind: Kind::Code, ..token }, text, key)))
+    }
+
+    /// Sends a person back to the client with a code.
+    fn told(&self, request: &Request, code: &TokenText) -> Answer {
+        let told = [("code", code.text.expose().as_str())];
+        Answer::To { address: self.back_with(&request.redirect, &told, request.state.as_deref()), cookie: None }
     }
 
     async fn denied(&self, asking: &Asking, inquiry: &Inquiry<'_>, now: i64) -> Answer {
@@ -186,6 +212,11 @@ impl Authority {
         let told = [("error", "access_denied"), ("error_description", "the person did not agree")];
         Answer::To { address: self.back_with(&request.redirect, &told, request.state.as_deref()), cookie: None }
     }
+}
+
+/// Whether a form holds what its page was given.
+fn shows(form: &Pairs, guard: &str) -> bool {
+    bool::from(form.only("guard").unwrap_or_default().as_bytes().ct_eq(guard.as_bytes()))
 }
 
 impl Asking {

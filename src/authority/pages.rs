@@ -27,6 +27,7 @@ struct Notice<'a> {
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "src/authority/pages/askama.toml")]
 struct SignIn<'a> {
+    place: &'a str,
     request: &'a str,
     name: &'a str,
     fault: Option<&'a str>,
@@ -35,6 +36,7 @@ struct SignIn<'a> {
 #[derive(Template)]
 #[template(path = "link.html", config = "src/authority/pages/askama.toml")]
 struct Link<'a> {
+    place: &'a str,
     user: &'a str,
     token: &'a str,
 }
@@ -42,6 +44,7 @@ struct Link<'a> {
 #[derive(Template)]
 #[template(path = "consent.html", config = "src/authority/pages/askama.toml")]
 struct Consent<'a> {
+    place: &'a str,
     request: &'a str,
     guard: &'a str,
     client: &'a str,
@@ -83,13 +86,13 @@ pub(super) fn pending(client: &Client) -> Answer {
 }
 
 /// The page on which people sign in.
-pub(super) fn sign_in(class: Class, request: &str, name: &str, fault: Option<&str>) -> Answer {
-    page(class, &SignIn { request, name, fault })
+pub(super) fn sign_in(settings: &Settings, class: Class, (request, name): (&str, &str), fault: Option<&str>) -> Answer {
+    page(class, &SignIn { place: settings.place(), request, name, fault })
 }
 
 /// The page of a link that signs a person in.
-pub(super) fn link(user: &str, token: &str) -> Answer {
-    page(Class::Fine, &Link { user, token })
+pub(super) fn link(settings: &Settings, user: &str, token: &str) -> Answer {
+    page(Class::Fine, &Link { place: settings.place(), user, token })
 }
 
 /// Who is asked what.
@@ -112,6 +115,7 @@ pub(super) fn consent(settings: &Settings, asked: &Asked<'_>, (request, guard): 
     page(
         Class::Fine,
         &Consent {
+            place: settings.place(),
             request,
             guard,
             client: &asked.client.name,

@@ -60,6 +60,11 @@ impl Settings {
         })
     }
 
+    /// Where people are, as they see it in the browser: the host, and the port where it is not the usual one.
+    pub(super) fn place(&self) -> &str {
+        self.issuer.split_once("://").map_or(&*self.issuer, |(_, place)| place)
+    }
+
     /// Whether clients may register themselves.
     pub(super) fn registers(&self) -> bool {
         self.registration.policy != RegistrationPolicy::Off

@@ -64,7 +64,7 @@ impl Authority {
                 );
                 pages::notice(Class::Fine, "Signed in", &words)
             }
-            Ok(None) => pages::sign_in(Class::Fine, request, "", None),
+            Ok(None) => pages::sign_in(&self.settings, Class::Fine, (request, ""), None),
             Err(fault) => pages::notice(fault.class, "Not just now", "You cannot sign in just now. Try again soon."),
         }
     }
@@ -73,7 +73,7 @@ impl Authority {
         let form = Pairs::parse(inquiry.body);
         let request = form.only("request").filter(|it| Token::parse(it).is_some()).unwrap_or_default();
         let name = form.only("name").unwrap_or_default().trim().to_lowercase();
-        let again = |class, words| pages::sign_in(class, request, &name, Some(words));
+        let again = |class, words| pages::sign_in(&self.settings, class, (request, &name), Some(words));
         if !self.is_from_here(inquiry) {
             return again(Class::Forbidden, "That did not come from this page. Sign in here.");
         }
@@ -108,7 +108,7 @@ impl Authority {
         let query = Pairs::parse(inquiry.query);
         let text = query.only("token").unwrap_or_default();
         match self.link(text, now).await {
-            Ok(Some(link)) => pages::link(&link.value.user, text),
+            Ok(Some(link)) => pages::link(&self.settings, &link.value.user, text),
             Ok(None) => used_up(),
             Err(fault) => pages::notice(fault.class, "Not just now", "You cannot sign in just now. Try again soon."),
         }

@@ -6,7 +6,7 @@ import * as newer from "@modelcontextprotocol/client";
 import { Client as OlderClient } from "sdk-1.17/client/index.js";
 import { StreamableHTTPClientTransport as OlderTransport } from "sdk-1.17/client/streamableHttp.js";
 
-import { run } from "./report.mjs";
+import { run } from "../report.mjs";
 
 const { IDP_CALLERS, IDP_ISSUER, IDP_MOCK, IDP_STEERING } = process.env;
 const ENDPOINT = `${IDP_CALLERS}/mcp`;
@@ -128,7 +128,7 @@ async function connected(sdk) {
 
 const who = async (client) => (await client.callTool({ name: "who", arguments: {} })).content[0].text;
 
-await run({
+const fine = await run({
   async "a token is good for the one it is for, and nothing else"() {
     const now = Math.floor(Date.now() / 1000);
     assert.deepEqual(await call(await mocked()), { status: 200, challenge: null, text: "ada" });
@@ -189,3 +189,4 @@ await run({
     await client.close();
   },
 });
+process.exit(fine ? 0 : 1);

@@ -1,7 +1,7 @@
 // What mcp-bridge makes of the tokens of a real identity provider. Prints a line a check and "N passed, N failed".
 import assert from "node:assert/strict";
 
-import { run } from "./report.mjs";
+import { run } from "../report.mjs";
 
 const { IDP_API, IDP_ENDPOINT, IDP_ISSUER, IDP_SECRET } = process.env;
 
@@ -33,7 +33,7 @@ async function signIn(client, scope) {
   return (await response.json()).access_token;
 }
 
-await run({
+const fine = await run({
   async "client credentials in the header, with one token for calls at once"() {
     const before = (await steer("/granted")).granted;
     const all = await Promise.all(Array.from({ length: 8 }, () => call("own")));
@@ -81,3 +81,4 @@ await run({
     assert.equal((await call("write", await signIn("ada", "items.read items.write"))).who.who, "ada");
   },
 });
+process.exit(fine ? 0 : 1);

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { Client } from "sdk-1.17/client/index.js";
 import { StreamableHTTPClientTransport } from "sdk-1.17/client/streamableHttp.js";
 
-import { run } from "./report.mjs";
+import { run } from "../report.mjs";
 
 const { IDP_KEY, IDP_POKE, WORK } = process.env;
 const TOKEN = "token-of-a-person-at-poke";
@@ -116,7 +116,7 @@ async function ended(words) {
   return { status, text: told.text };
 }
 
-await run({
+const fine = await run({
   async "mcp add with a key: the tools are found, and the person is known"() {
     const { status, text } = await ended(["mcp", "add", IDP_POKE, "-n", "Desk", "-k", IDP_KEY]);
     assert.equal(status, 0, text);
@@ -154,3 +154,4 @@ await run({
     assert.match(error.message, /try again in \d+ s/);
   },
 });
+process.exit(fine ? 0 : 1);

@@ -9,6 +9,7 @@ import { StreamableHTTPClientTransport as Transport117 } from "sdk-1.17/client/s
 import { Client as Client132 } from "sdk-1.32/client/index.js";
 import { StreamableHTTPClientTransport as Transport132 } from "sdk-1.32/client/streamableHttp.js";
 
+import { run } from "../report.mjs";
 import { ENDPOINT, ISSUER, PASSWORD, agree, command, made, restart, start, stop } from "./server.mjs";
 
 const POKE = "https://poke.com/api/v1/mcp/callback";
@@ -175,19 +176,10 @@ checks["TypeScript client 2.4: asks the person again for what a tool needs more"
 
 await start();
 command("users", "add", "ada", "--password", { input: PASSWORD });
-let failed = 0;
+let fine = false;
 try {
-  for (const [name, check] of Object.entries(checks)) {
-    try {
-      await check();
-      console.log(`ok    ${name}`);
-    } catch (fault) {
-      failed += 1;
-      console.log(`FAIL  ${name}\n      ${String(fault?.stack ?? fault).split("\n").slice(0, 6).join("\n      ")}`);
-    }
-  }
+  fine = await run(checks);
 } finally {
   await stop();
 }
-console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+process.exit(fine ? 0 : 1);
