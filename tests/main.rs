@@ -26,6 +26,7 @@ mod hostile;
 mod keys;
 mod limits;
 mod mariadb;
+mod memory;
 mod mirrored;
 mod oauth;
 mod offers;
