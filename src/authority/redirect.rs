@@ -121,6 +121,8 @@ mod tests {
             redirects: vec!["https://app.example.com/cb".into()],
             schemes: vec!["com.example.app".into()],
             scopes: Vec::new(),
+            documents: RegistrationPolicy::Off,
+            origins: Vec::new(),
         }
     }
 
