@@ -211,8 +211,9 @@ fn start_pooler(program: &Path, host: &Server) -> Server {
     fs::write(&users, format!("\"app\" \"{PASSWORD}\"\n\"admin\" \"{PASSWORD}\"\n")).expect("a file");
     let settings = format!(
         "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-         unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 2\n",
+         unix_socket_dir = {}\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 2\n",
         host.port,
+        folder.display(),
         users.display()
     );
     let file = folder.join("pgbouncer.ini");
@@ -221,7 +222,10 @@ fn start_pooler(program: &Path, host: &Server) -> Server {
     server.push(file.display().to_string());
     let server = Server { port, client: host.client.clone(), _watcher: watch(&folder, "INT", &server), folder };
     let since = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    // Not by its port: who connects there again and again before anybody listens is at some time given the
+    // same port for itself, is connected with itself, and keeps it.
+    let socket = server.folder.join(format!(".s.PGSQL.{port}"));
+    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
         assert!(since.elapsed() < PATIENCE, "{}", fs::read_to_string(server.folder.join("log")).unwrap_or_default());
         std::thread::yield_now();
     }
