@@ -34,6 +34,7 @@ mod one_language;
 mod output_schemas;
 mod pages;
 mod passthrough;
+mod pipelining;
 mod pooler;
 mod postgres;
 mod prompts;

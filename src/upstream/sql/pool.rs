@@ -75,6 +75,11 @@ impl<C: Pooled> Pool<C> {
         self.shared.policy.max
     }
 
+    /// Whether every connection is in use.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.shared.slots.available_permits() == 0
+    }
+
     /// A slot, with the connection that was used last if there is one. `None` when no slot became
     /// free within the policy's time or `wait`.
     pub(super) async fn acquire(&self, wait: Duration) -> Option<Lease<C>> {

@@ -11,6 +11,7 @@ mod connection;
 mod explain;
 mod fault;
 mod misfit;
+mod pipeline;
 mod prepare;
 mod reading;
 mod shape;
@@ -30,12 +31,13 @@ use tokio::time::{Instant, timeout};
 use self::{
     connection::{Connection, Failure, Known, Purpose, Work},
     fault::Refusal,
+    pipeline::{Pipeline, Together},
     reading::{Reading, Stops},
     shape::Shapes,
     site::{Site, session_settings},
 };
 use super::{
-    Answer, Column, Repeat, Run,
+    Answer, Column, Limits, Repeat, Run,
     bind::Given,
     pool::{Lease, Pool, Pooled as _},
     remote::{
@@ -69,6 +71,8 @@ pub(super) struct Postgres {
     site: Arc<Site>,
     gate: Gate,
     reads: Pool<Connection>,
+    /// Where quick reads wait for one of them.
+    pipeline: Pipeline,
     /// `None` for a source that is read-only.
     writes: Option<Pool<Connection>>,
     shapes: Shapes,
@@ -89,6 +93,7 @@ struct Task<'a> {
 
 impl Postgres {
     pub(super) fn new(name: &str, source: &plan::SqlSource, remote: &plan::Remote, vault: &Vault) -> Self {
+        let reads = Pool::new(source.pool);
         let fixed = match remote.prepared {
             Prepared::Named => Vec::new(),
             Prepared::Unnamed => {
@@ -99,7 +104,8 @@ impl Postgres {
             source: name.to_owned(),
             site: Arc::new(Site::new(name, source, remote, vault)),
             gate: Gate::default(),
-            reads: Pool::new(source.pool),
+            pipeline: Pipeline::new(&reads),
+            reads,
             writes: (!source.read_only).then(|| Pool::new(source.pool)),
             shapes: Shapes::default(),
             statement_timeout: source.statement_timeout,
@@ -134,6 +140,14 @@ impl Postgres {
     }
 
     async fn read(&self, task: &Task<'_>, patience: Patience) -> Result<Answer, UpstreamError> {
+        // Settings belong to one call, and what has no name is prepared for one.
+        if task.settings.is_empty() && self.prepared == Prepared::Named {
+            match self.pipeline.take(task.request, &task.rendered, patience.left()).await {
+                Together::Answered(answer) => return Ok(answer),
+                Together::Late => return Err(all_in_use(&self.source, self.reads.max())),
+                Together::Alone => {}
+            }
+        }
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -163,22 +177,13 @@ impl Postgres {
         // transaction that only reads, so none runs at all.
         let Some(columns) = &known.columns else { return Err(Stop::Kept(refused(READ_ONLY))) };
         let values = bind::texts(&task.rendered.slots, request.arguments, &known.params)?;
-        let most = wanted(request.returns, request.limits);
-        // A portal that is run in parts is run without parallel workers, so a limit is told only where one
-        // was reached before.
-        let max_rows = match (known.overflows.load(Ordering::Relaxed), request.returns) {
-            (false, _) => 0,
-            (true, Returns::Rows) => most.saturating_add(1),
-            (true, Returns::Row | Returns::Value | Returns::Affected) => most.max(1),
-        };
-        let work = Work { known: &known, values: &values, settings: &task.settings, max_rows };
-        let mut reading = Reading::new(Some(columns), (request.returns, request.limits), Stops::AtLimits);
+        let wants = (request.returns, request.limits);
+        let work = Work { known: &known, values: &values, settings: &task.settings, max_rows: most(&known, wants) };
+        let mut reading = Reading::new(Some(columns), wants, Stops::AtLimits);
+        let since = Instant::now();
         connection.run(Purpose::Read, &work, &mut reading).await?;
-        let Some(Written { text, count, cut, cells_cut }) = reading.rows.finish() else {
-            return Ok(Err(too_wide(request.limits.max_bytes)));
-        };
-        let cut = cut.filter(|_| request.returns == Returns::Rows);
-        Ok(Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: None, last_insert_id: None }))
+        self.pipeline.note(&known, since.elapsed());
+        Ok(gives(reading, wants))
     }
 
     async fn write(&self, task: &Task<'_>, patience: Patience) -> Result<Answer, UpstreamError> {
@@ -434,6 +439,27 @@ fn is_repeatable(stop: &Stop, repeat: Repeat, attempt: usize) -> bool {
         Stop::Within(_, failure) => is_repeatable(failure, repeat, attempt),
         Stop::Kept(_) | Stop::Failed(_) => false,
     }
+}
+
+/// How many rows the server sends of a read at most; 0 for all.
+fn most(known: &Known, (returns, limits): (Returns, Limits)) -> usize {
+    let most = wanted(returns, limits);
+    // A portal that is run in parts is run without parallel workers, so a limit is told only where one
+    // was reached before.
+    match (known.overflows.load(Ordering::Relaxed), returns) {
+        (false, _) => 0,
+        (true, Returns::Rows) => most.saturating_add(1),
+        (true, Returns::Row | Returns::Value | Returns::Affected) => most.max(1),
+    }
+}
+
+/// What a read gives.
+fn gives(reading: Reading<'_>, (returns, limits): (Returns, Limits)) -> Result<Answer, UpstreamError> {
+    let Some(Written { text, count, cut, cells_cut }) = reading.rows.finish() else {
+        return Err(too_wide(limits.max_bytes));
+    };
+    let cut = cut.filter(|_| returns == Returns::Rows);
+    Ok(Answer { rows: text, row_count: count, cut, cells_cut, affected: None, last_insert_id: None })
 }
 
 /// What a change that is kept gives.

@@ -28,6 +28,7 @@ use super::{
         remote::{CONNECT_TIMEOUT, Leads},
     },
     fault::Refusal,
+    pipeline::Taken,
     reading::Reading,
     shape::{Oid, Shape},
     site::{Key, Site},
@@ -61,6 +62,8 @@ pub(super) struct Connection {
     order: VecDeque<Arc<str>>,
     /// How many statements were prepared, for their names.
     count: u64,
+    /// How the transaction of the last of several reads ended.
+    ended: u8,
 }
 
 /// What runs in a session.
@@ -91,9 +94,16 @@ pub(super) struct Known {
     pub(super) columns: Option<Columns>,
     /// It gave more rows than were wanted before, so the server is told how many are.
     pub(super) overflows: AtomicBool,
+    /// It took little time when it ran last.
+    pub(super) quick: AtomicBool,
 }
 
 impl Known {
+    /// Its text, with the placeholders of the server.
+    pub(super) const fn sql(&self) -> &Arc<str> {
+        &self.sql
+    }
+
     /// Whether it was prepared for the same statement of the same tool.
     pub(super) fn is_of(&self, rendered: &Rendered) -> bool {
         Arc::ptr_eq(&self.slots, &rendered.slots)
@@ -165,7 +175,7 @@ pub(super) struct Work<'a> {
 impl Connection {
     pub(super) fn new((wire, key): (Wire, Key), site: Arc<Site>, mode: Prepared) -> Self {
         let (known, order) = (HashMap::new(), VecDeque::new());
-        Self { wire, key, site, mode, state: State::Idle, known, order, count: 0 }
+        Self { wire, key, site, mode, state: State::Idle, known, order, count: 0, ended: b'I' }
     }
 
     /// Whether the connection can be given back.
@@ -289,8 +299,8 @@ impl Connection {
     ) -> Result<Arc<Known>, Failure> {
         let Described { name, types, .. } = described;
         let (sql, slots) = (Arc::clone(&rendered.sql), Arc::clone(&rendered.slots));
-        let overflows = AtomicBool::new(false);
-        let known = Known { name, sql: Arc::clone(&sql), slots, types, fallbacks, params, columns, overflows };
+        let (overflows, quick) = (AtomicBool::new(false), AtomicBool::new(false));
+        let known = Known { name, sql: Arc::clone(&sql), slots, types, fallbacks, params, columns, overflows, quick };
         let known = Arc::new(known);
         if self.known.insert(Arc::clone(&sql), Arc::clone(&known)).is_none() {
             self.order.push_back(sql);
@@ -410,10 +420,48 @@ impl Connection {
         frontend::execute("", i32::try_from(work.max_rows).unwrap_or(0), out)
     }
 
+    /// Sends several reads with one write, each in a transaction of its own. Statements have names here.
+    pub(super) async fn send_reads(&mut self, works: &[Work<'_>]) -> Result<(), Failure> {
+        self.begin_exchange(State::Busy);
+        for work in works {
+            self.put_own(BEGIN_READ)
+                .and_then(|()| self.put_statement(work))
+                .and_then(|()| self.put_own(ROLLBACK))
+                .map_err(Failure::Mute)?;
+            frontend::sync(&mut self.wire.output);
+        }
+        self.wire.send().await.map_err(Failure::Mute)
+    }
+
+    /// Reads the answer to the next of them.
+    pub(super) async fn take_read(&mut self, known: &Known, reading: &mut Reading<'_>) -> Result<Taken, Failure> {
+        reading.expect(1);
+        let (status, refusal) = self.answered(known, reading).await?;
+        self.ended = status;
+        Ok(if refusal.is_some() || reading.is_changed() { Taken::Not } else { Taken::Whole })
+    }
+
+    /// Ends them, when the answer to each was read: what one of them left open is undone.
+    pub(super) async fn end_reads(&mut self) -> Result<(), Failure> {
+        self.settle(self.ended).await
+    }
+
     /// Sends what was put, and hands rows on until all is answered.
     async fn exchange(&mut self, known: &Known, reading: &mut Reading<'_>) -> Result<(), Failure> {
         frontend::sync(&mut self.wire.output);
         self.wire.send().await.map_err(Failure::Mute)?;
+        let (status, refusal) = self.answered(known, reading).await?;
+        self.settle(status).await?;
+        match refusal {
+            // What was cancelled because nobody wanted more of it has failed nobody.
+            Some(refusal) if !reading.is_flooded() => Err(Failure::Refused(refusal)),
+            Some(_) | None if reading.is_changed() => Err(Failure::Changed),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Hands rows on until all is answered, and says how the transaction stands and what was refused.
+    async fn answered(&mut self, known: &Known, reading: &mut Reading<'_>) -> Result<(u8, Option<Refusal>), Failure> {
         let (mut refusal, mut is_answered, mut is_cancelled) = (None, false, false);
         let status = loop {
             let lost = if is_answered { Failure::Lost } else { Failure::Mute };
@@ -439,13 +487,7 @@ impl Connection {
         if reading.is_over() {
             known.overflows.store(true, Ordering::Relaxed);
         }
-        self.settle(status).await?;
-        match refusal {
-            // What was cancelled because nobody wanted more of it has failed nobody.
-            Some(refusal) if !reading.is_flooded() => Err(Failure::Refused(refusal)),
-            Some(_) | None if reading.is_changed() => Err(Failure::Changed),
-            Some(_) | None => Ok(()),
-        }
+        Ok((status, refusal))
     }
 
     /// After a failure the transaction is undone, so that the session is as good as before.
