@@ -27,8 +27,9 @@ use super::{
 };
 use crate::plan::sql::{Rendered, Returns};
 
-/// What a read may take to count as quick, with the way to the server and back.
-const QUICK: Duration = Duration::from_millis(5);
+/// What a read may take to count as quick, with the way to the server and back: as many as go together
+/// are answered within the patience of the last.
+const QUICK: Duration = Duration::from_millis(2);
 /// How long reads wait behind others that were sent with them.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Reads that go together at most.
@@ -38,7 +39,8 @@ const ROUNDS: usize = 4;
 /// Bytes of the values of a read that goes with others: all of them fit into the buffers of a socket, so
 /// that they can be sent before anything is read.
 const LARGEST: usize = 2 << 10;
-/// Statements that are known to be quick, at most.
+/// Statements that are known to be quick, at most; and reads that wait, before those that have gone are
+/// looked for.
 const REMEMBERED: usize = 256;
 
 /// The reads of a source that wait to go together.
@@ -109,7 +111,7 @@ impl Pipeline {
         }
         let (answer, mut answered) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        shared.waiting.lock().push_back(Waiting {
+        shared.add(Waiting {
             rendered: rendered.clone(),
             values,
             wants: (request.returns, request.limits),
@@ -139,6 +141,15 @@ impl Pipeline {
 }
 
 impl Shared {
+    fn add(&self, one: Waiting) {
+        let mut waiting = self.waiting.lock();
+        // While no connection becomes free nobody else takes out those that have gone.
+        if waiting.len() >= REMEMBERED {
+            waiting.retain(|one| !one.answer.is_closed());
+        }
+        waiting.push_back(one);
+    }
+
     /// The reads that go next. Those that nobody waits for any more are left out.
     fn next(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting.lock();
