@@ -13,6 +13,7 @@ pub mod diag;
 pub mod document;
 pub mod engine;
 pub mod import;
+pub mod issuer;
 pub mod load;
 pub mod mcp;
 pub mod plan;

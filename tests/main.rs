@@ -16,6 +16,7 @@ mod confirming;
 mod credentials;
 mod desk;
 mod documents;
+mod elsewhere;
 mod escapes;
 mod examples;
 mod explain;

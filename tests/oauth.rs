@@ -6,10 +6,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
 use axum::{
     Router,
     body::Body,
@@ -21,7 +17,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Response as Told, Served, raw, serve, spawn, upstream};
+use crate::support::{Key, Response as Told, Served, raw, serve, spawn, upstream, with};
 
 /// What an issuer is and has.
 #[derive(Debug, Default)]
@@ -40,37 +36,6 @@ struct Facts {
 struct Issuer {
     address: SocketAddr,
     facts: Arc<Mutex<Facts>>,
-}
-
-/// A key of an issuer.
-struct Key {
-    name: &'static str,
-    pair: EcdsaKeyPair,
-}
-
-impl Key {
-    fn new(name: &'static str) -> Self {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref()).unwrap();
-        Self { name, pair }
-    }
-
-    fn public(&self) -> Value {
-        let point = self.pair.public_key().as_ref();
-        let half = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-        json!({ "kty": "EC", "crv": "P-256", "kid": self.name, "use": "sig", "alg": "ES256", "x": half(&point[1..33]), "y": half(&point[33..65]) })
-    }
-
-    fn sign(&self, header: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let text = format!("{}.{}", part(header), part(claims));
-        let signature = self.pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
-        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
-    }
-
-    fn token(&self, claims: &Value) -> String {
-        self.sign(&json!({ "alg": "ES256", "kid": self.name, "typ": "at+jwt" }), claims)
-    }
 }
 
 async fn issuer(key: &Key) -> Issuer {
@@ -169,15 +134,6 @@ async fn call(server: &Served, tool: &str, token: &str) -> Told {
     server.post(&message).header("authorization", &format!("Bearer {token}")).send(server.address).await
 }
 
-fn with(claims: &Value, name: &str, value: Value) -> Value {
-    let mut claims = claims.clone();
-    match value {
-        Value::Null => claims.as_object_mut().unwrap().remove(name),
-        value => claims.as_object_mut().unwrap().insert(name.into(), value),
-    };
-    claims
-}
-
 const METADATA: &str = "https://mcp.shop.example/.well-known/oauth-protected-resource/mcp";
 
 #[tokio::test]
@@ -185,7 +141,7 @@ async fn a_good_token_says_who_where_and_what() {
     let (api, key) = (upstream().await, Key::new("k1"));
     let issuer = issuer(&key).await;
     let server = desk(&api.url(), &issuer, "").await;
-    let token = key.token(&issuer.claims());
+    let token = key.token("at+jwt", &issuer.claims());
     for _ in 0..3 {
         let told = call(&server, "whoami", &token).await;
         assert_eq!((told.status, told.json()["result"].get("isError")), (200, None), "{}", told.body);
@@ -199,7 +155,7 @@ async fn a_good_token_says_who_where_and_what() {
         ("exp", json!(chrono::Utc::now().timestamp() - 5)),
         ("nbf", json!(chrono::Utc::now().timestamp() + 5)),
     ] {
-        let told = call(&server, "whoami", &key.token(&with(&issuer.claims(), name, value))).await;
+        let told = call(&server, "whoami", &key.token("at+jwt", &with(&issuer.claims(), name, value))).await;
         assert_eq!(told.status, 200, "{name}: {}", told.body);
     }
 }
@@ -213,20 +169,20 @@ async fn a_token_that_is_wrong_in_any_way_lets_nobody_in() {
     let header = |name: &str, value: Value| {
         key.sign(&with(&json!({ "alg": "ES256", "kid": "k1", "typ": "at+jwt" }), name, value), &claims)
     };
-    let good = key.token(&claims);
+    let good = key.token("at+jwt", &claims);
     let (signed, signature) = good.rsplit_once('.').unwrap();
     for (what, token) in [
-        ("another audience", key.token(&with(&claims, "aud", json!("https://other.example/mcp")))),
-        ("no audience", key.token(&with(&claims, "aud", Value::Null))),
-        ("another issuer", key.token(&with(&claims, "iss", json!("https://idp.example")))),
-        ("the issuer with a slash", key.token(&with(&claims, "iss", json!(format!("{}/", issuer.id()))))),
-        ("no issuer", key.token(&with(&claims, "iss", Value::Null))),
-        ("no end", key.token(&with(&claims, "exp", Value::Null))),
-        ("an end long ago", key.token(&with(&claims, "exp", json!(now - 3600)))),
-        ("a beginning to come", key.token(&with(&claims, "nbf", json!(now + 3600)))),
-        ("no subject", key.token(&with(&claims, "sub", Value::Null))),
-        ("an empty subject", key.token(&with(&claims, "sub", json!("")))),
-        ("a key of somebody else", other.token(&claims)),
+        ("another audience", key.token("at+jwt", &with(&claims, "aud", json!("https://other.example/mcp")))),
+        ("no audience", key.token("at+jwt", &with(&claims, "aud", Value::Null))),
+        ("another issuer", key.token("at+jwt", &with(&claims, "iss", json!("https://idp.example")))),
+        ("the issuer with a slash", key.token("at+jwt", &with(&claims, "iss", json!(format!("{}/", issuer.id()))))),
+        ("no issuer", key.token("at+jwt", &with(&claims, "iss", Value::Null))),
+        ("no end", key.token("at+jwt", &with(&claims, "exp", Value::Null))),
+        ("an end long ago", key.token("at+jwt", &with(&claims, "exp", json!(now - 3600)))),
+        ("a beginning to come", key.token("at+jwt", &with(&claims, "nbf", json!(now + 3600)))),
+        ("no subject", key.token("at+jwt", &with(&claims, "sub", Value::Null))),
+        ("an empty subject", key.token("at+jwt", &with(&claims, "sub", json!("")))),
+        ("a key of somebody else", other.token("at+jwt", &claims)),
         ("no signature", format!("{signed}.")),
         ("no algorithm", header("alg", json!("none"))),
         ("a shared secret", header("alg", json!("HS256"))),
@@ -257,10 +213,10 @@ async fn new_keys_are_found_and_made_up_ones_cost_little() {
     let (api, old, new) = (upstream().await, Key::new("old"), Key::new("new"));
     let issuer = issuer(&old).await;
     let server = desk(&api.url(), &issuer, "").await;
-    assert_eq!(call(&server, "whoami", &old.token(&issuer.claims())).await.status, 200);
+    assert_eq!(call(&server, "whoami", &old.token("at+jwt", &issuer.claims())).await.status, 200);
     issuer.change(|facts| facts.keys = vec![new.public()]);
-    assert_eq!(call(&server, "whoami", &new.token(&issuer.claims())).await.status, 200);
-    let gone = old.token(&with(&issuer.claims(), "sub", json!("bob")));
+    assert_eq!(call(&server, "whoami", &new.token("at+jwt", &issuer.claims())).await.status, 200);
+    let gone = old.token("at+jwt", &with(&issuer.claims(), "sub", json!("bob")));
     assert_eq!(call(&server, "whoami", &gone).await.status, 401, "a key that was taken back");
     for number in 0..20 {
         let made_up = new.sign(&json!({ "alg": "ES256", "kid": format!("x{number}") }), &issuer.claims());
@@ -275,12 +231,12 @@ async fn an_issuer_that_is_down_lets_nobody_in_that_it_has_not_vouched_for() {
     let issuer = issuer(&key).await;
     issuer.change(|facts| facts.up = false);
     let server = desk(&api.url(), &issuer, "").await;
-    let told = call(&server, "whoami", &key.token(&issuer.claims())).await;
+    let told = call(&server, "whoami", &key.token("at+jwt", &issuer.claims())).await;
     assert_eq!((told.status, told.header("retry-after").is_some()), (503, true), "{}", told.body);
     issuer.change(|facts| facts.up = true);
-    assert_eq!(call(&server, "whoami", &key.token(&issuer.claims())).await.status, 200);
+    assert_eq!(call(&server, "whoami", &key.token("at+jwt", &issuer.claims())).await.status, 200);
     issuer.change(|facts| facts.up = false);
-    let later = key.token(&with(&issuer.claims(), "sub", json!("bob")));
+    let later = key.token("at+jwt", &with(&issuer.claims(), "sub", json!("bob")));
     assert_eq!(call(&server, "whoami", &later).await.status, 200, "the keys are still known");
 }
 
@@ -289,12 +245,12 @@ async fn more_scopes_can_be_asked_for() {
     let (api, key) = (upstream().await, Key::new("k1"));
     let issuer = issuer(&key).await;
     let server = desk(&api.url(), &issuer, "").await;
-    let told = call(&server, "change", &key.token(&issuer.claims())).await;
+    let told = call(&server, "change", &key.token("at+jwt", &issuer.claims())).await;
     let expected =
         format!("Bearer resource_metadata=\"{METADATA}\", error=\"insufficient_scope\", scope=\"orders:write\"");
     assert_eq!((told.status, told.header("www-authenticate")), (403, Some(expected.as_str())), "{}", told.body);
     let more = with(&issuer.claims(), "scope", json!("orders:write"));
-    assert_eq!(call(&server, "change", &key.token(&more)).await.status, 200);
+    assert_eq!(call(&server, "change", &key.token("at+jwt", &more)).await.status, 200);
     let told = call(&server, "change", "a-key-of-this-test-alone").await;
     assert_eq!((told.status, &told.json()["error"]["code"]), (200, &json!(-32602)), "a key cannot ask for more");
 }

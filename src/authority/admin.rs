@@ -157,9 +157,9 @@ pub async fn settle_user(state: &Arc<State>, name: &str, standing: Standing, now
         let value = User { standing, ..found.value.clone() };
         let mut changes = vec![Change::replace(&found, "", &value, None)?];
         if standing != Standing::Active {
-            changes.push(Change::clear(Shelf::Session, name));
-            changes.push(Change::clear(Shelf::Link, name));
-            let theirs = state.all::<Grant>(None, now).await?.into_iter().filter(|grant| grant.value.user == name);
+            changes.push(Change::clear(Shelf::Session, &found.key));
+            changes.push(Change::clear(Shelf::Link, &found.key));
+            let theirs = state.all::<Grant>(None, now).await?.into_iter().filter(|grant| grant.value.user == found.key);
             changes.extend(ends(&theirs.collect::<Vec<_>>()));
         }
         if state.apply(changes, now).await? == Applied::Done {
@@ -176,7 +176,7 @@ pub async fn settle_user(state: &Arc<State>, name: &str, standing: Standing, now
 pub async fn set_password(state: &Arc<State>, name: &str, hash: String, now: i64) -> Result<(), AdminFault> {
     let found = user(state, name, now).await?;
     let value = User { password: Some(hash), ..found.value.clone() };
-    let changes = vec![Change::replace(&found, "", &value, None)?, Change::clear(Shelf::Session, name)];
+    let changes = vec![Change::replace(&found, "", &value, None)?, Change::clear(Shelf::Session, &found.key)];
     done(state.apply(changes, now).await?)
 }
 
@@ -190,8 +190,8 @@ pub async fn login_link(state: &Arc<State>, name: &str, now: i64) -> Result<Toke
         return Err(AdminFault::Disabled(name.to_owned()));
     }
     let token = TokenText::new(Kind::Link).map_err(|fault| AdminFault::State(fault.into()))?;
-    let link = Link { user: name.to_owned() };
-    let add = Change::add(hex::encode(token.digest), name, &link, Some(now + LINK))?;
+    let link = Link { user: found.key.clone() };
+    let add = Change::add(hex::encode(token.digest), &found.key, &link, Some(now + LINK))?;
     done(state.apply(vec![Change::hold(&found), add], now).await?)?;
     Ok(token)
 }
@@ -212,6 +212,11 @@ async fn client(state: &State, id: &str, now: i64) -> Result<Found<Client>, Admi
     state.find::<Client>(id, now).await?.ok_or_else(|| AdminFault::Unknown("client", id.to_owned()))
 }
 
+/// Names that are made here are in lower case; those of a provider are as it has them.
 async fn user(state: &State, name: &str, now: i64) -> Result<Found<User>, AdminFault> {
-    state.find::<User>(name, now).await?.ok_or_else(|| AdminFault::Unknown("person", name.to_owned()))
+    let found = match state.find::<User>(name, now).await? {
+        None => state.find::<User>(&name.to_lowercase(), now).await?,
+        found => found,
+    };
+    found.ok_or_else(|| AdminFault::Unknown("person", name.to_owned()))
 }

@@ -13,6 +13,8 @@ pub enum Route {
     SignIn,
     /// A person signs in.
     SigningIn,
+    /// A person comes back from the provider that signs in.
+    Returned,
     /// The page of a link that signs in.
     Link,
     /// A person follows it.
@@ -33,9 +35,10 @@ pub enum Route {
 
 impl Route {
     /// Where each is, and whether something is sent there.
-    const ALL: [(&'static str, Option<Self>, Option<Self>); 8] = [
+    const ALL: [(&'static str, Option<Self>, Option<Self>); 9] = [
         ("/oauth/authorize", Some(Self::Authorize), None),
         ("/oauth/sign-in", Some(Self::SignIn), Some(Self::SigningIn)),
+        ("/oauth/callback", Some(Self::Returned), None),
         ("/oauth/link", Some(Self::Link), Some(Self::Linking)),
         ("/oauth/consent", Some(Self::Consent), Some(Self::Consenting)),
         ("/oauth/token", None, Some(Self::Token)),
@@ -97,7 +100,7 @@ pub enum Class {
     Unavailable,
 }
 
-/// What to do with the browser's session.
+/// What a browser is to remember.
 #[derive(Debug)]
 pub struct Cookie(pub(super) String);
 
@@ -123,7 +126,7 @@ pub enum Answer {
     To {
         /// Where.
         address: String,
-        /// The session that begins.
+        /// What the browser remembers from now on.
         cookie: Option<Cookie>,
     },
     /// A document for a program.

@@ -8,10 +8,12 @@ mod authorize;
 mod client;
 mod consent;
 mod document;
+mod elsewhere;
 mod form;
 mod metadata;
 mod pages;
 pub mod password;
+mod provider;
 mod redirect;
 mod register;
 mod revoke;
@@ -27,7 +29,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::{
     engine::Limiter,
     plan::{Plan, Rate},
-    secret::Secret,
+    secret::{Secret, Vault},
     state::{Applied, Change, RecordFault, State, oauth::DerivingKey, random},
     telemetry::{Audit, Decision},
     upstream::rest::Fetcher,
@@ -37,6 +39,7 @@ pub use answer::{Answer, Class, Cookie, Inquiry, Route};
 pub use metadata::Metadata;
 
 use answer::Fault;
+use provider::Provider;
 use settings::Settings;
 
 /// How often something that somebody else changed meanwhile is begun again.
@@ -58,6 +61,8 @@ pub struct Authority {
     key: OnceCell<Secret<String>>,
     /// Fetches documents that strangers name.
     fetcher: Fetcher,
+    /// Where people sign in, when that is not here.
+    provider: Option<Provider>,
     /// Questions to others at once: whoever answers slowly holds few.
     asking: Semaphore,
 }
@@ -104,15 +109,27 @@ impl Authority {
     ///
     /// # Errors
     /// When the system has no certificates to trust.
-    pub fn new(plan: &Plan, state: Option<&Arc<State>>, audit: Option<&Arc<Audit>>) -> io::Result<Option<Self>> {
+    pub fn new(
+        plan: &Plan,
+        vault: &Vault,
+        state: Option<&Arc<State>>,
+        audit: Option<&Arc<Audit>>,
+    ) -> io::Result<Option<Self>> {
         let (Some(settings), Some(state)) = (Settings::new(plan), state) else { return Ok(None) };
+        let fetcher = Fetcher::new().map_err(io::Error::other)?;
+        let provider = plan.server.authority.as_ref().and_then(|authority| authority.provider.as_ref());
+        let provider = provider.map(|about| {
+            // Without it people would be asked for passwords of this server.
+            Provider::new(about, vault, &fetcher).ok_or_else(|| io::Error::other("the provider's secret is not known"))
+        });
         Ok(Some(Self {
             settings,
             state: Arc::clone(state),
             audit: audit.cloned(),
             limits: Limits::new(),
             key: OnceCell::new(),
-            fetcher: Fetcher::new().map_err(io::Error::other)?,
+            provider: provider.transpose()?,
+            fetcher,
             asking: Semaphore::new(ASKING),
         }))
     }
@@ -124,6 +141,7 @@ impl Authority {
             Route::Authorize => self.authorize(&inquiry, now).await,
             Route::SignIn => self.sign_in_page(&inquiry, now).await,
             Route::SigningIn => self.signing_in(&inquiry, now).await,
+            Route::Returned => self.returned(&inquiry, now).await,
             Route::Link => self.link_page(&inquiry, now).await,
             Route::Linking => self.linking(&inquiry, now).await,
             Route::Consent => self.consent_page(&inquiry, now).await,

@@ -34,6 +34,16 @@ struct SignIn<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "leave.html", config = "src/authority/pages/askama.toml")]
+struct Leave<'a> {
+    place: &'a str,
+    provider: &'a str,
+    request: &'a str,
+    asked: Option<(&'a str, String)>,
+    fault: Option<&'a str>,
+}
+
+#[derive(Template)]
 #[template(path = "link.html", config = "src/authority/pages/askama.toml")]
 struct Link<'a> {
     place: &'a str,
@@ -88,6 +98,17 @@ pub(super) fn pending(client: &Client) -> Answer {
 /// The page on which people sign in.
 pub(super) fn sign_in(settings: &Settings, class: Class, (request, name): (&str, &str), fault: Option<&str>) -> Answer {
     page(class, &SignIn { place: settings.place(), request, name, fault })
+}
+
+/// The page from which people go to sign in elsewhere, and for whom.
+pub(super) fn leave(
+    settings: &Settings,
+    (class, fault): (Class, Option<&str>),
+    provider: &str,
+    (request, asked): (&str, Option<(&Request, &Client)>),
+) -> Answer {
+    let asked = asked.map(|(request, client)| (client.name.as_str(), place(&request.redirect).0));
+    page(class, &Leave { place: settings.place(), provider, request, asked, fault })
 }
 
 /// The page of a link that signs a person in.

@@ -1,5 +1,5 @@
-//! Floor 7. People sign in, by password or by a link that an administrator made for them, and a browser
-//! remembers them for half a day.
+//! Floor 7. People sign in, by password, by a link that an administrator made for them, or at a provider, and a
+//! browser remembers them for half a day.
 
 use super::{
     Authority,
@@ -17,8 +17,7 @@ use crate::{
 
 /// How long a browser remembers a person, in seconds.
 const SESSION: i64 = 12 * 60 * 60;
-const SECURE: &str = "__Host-mcb_session";
-const PLAIN: &str = "mcb_session";
+const COOKIE: &str = "mcb_session";
 
 const WRONG: &str = "This name and password do not fit. Try again.";
 
@@ -29,16 +28,35 @@ impl Authority {
         inquiry: &Inquiry<'_>,
         now: i64,
     ) -> Result<Option<(Found<Session>, Found<User>)>, Fault> {
-        let name = if self.settings.is_secure() { SECURE } else { PLAIN };
-        let sent =
-            inquiry.cookies.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut values = sent.filter(|(known, _)| *known == name).map(|(_, value)| value);
-        // Of two sessions nobody can say whose is meant.
-        let (Some(value), None) = (values.next(), values.next()) else { return Ok(None) };
+        let Some(value) = self.sent_cookie(inquiry, COOKIE) else { return Ok(None) };
         let Some(token) = Token::parse(value).filter(|token| token.kind == Kind::Session) else { return Ok(None) };
         let Some(session) = self.state.find::<Session>(&hex::encode(token.digest), now).await? else { return Ok(None) };
         let user = self.state.find::<User>(&session.value.user, now).await?;
         Ok(user.filter(|user| user.value.standing == Standing::Active).map(|user| (session, user)))
+    }
+
+    /// What a browser remembers under a name.
+    pub(super) fn sent_cookie<'a>(&self, inquiry: &Inquiry<'a>, name: &str) -> Option<&'a str> {
+        let name = self.cookie_name(name);
+        let sent =
+            inquiry.cookies.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut values = sent.filter(|(known, _)| *known == name).map(|(_, value)| value);
+        // Of two nobody can say which is meant.
+        match (values.next(), values.next()) {
+            (Some(value), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What a browser is to remember for so many seconds, and to show to nobody else.
+    pub(super) fn cookie(&self, name: &str, value: &str, seconds: i64) -> Cookie {
+        let (name, secure) = (self.cookie_name(name), if self.settings.is_secure() { "; Secure" } else { "" });
+        Cookie(format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))
+    }
+
+    /// With the prefix no other host can have set it.
+    fn cookie_name(&self, name: &str) -> String {
+        format!("{}{name}", if self.settings.is_secure() { "__Host-" } else { "" })
     }
 
     /// Whether a form comes from a page of this server. What browsers say of it cannot be made up by a page.
@@ -64,12 +82,19 @@ impl Authority {
                 );
                 pages::notice(Class::Fine, "Signed in", &words)
             }
-            Ok(None) => pages::sign_in(&self.settings, Class::Fine, (request, ""), None),
+            Ok(None) => match &self.provider {
+                Some(provider) => self.leaving_page(provider, request, now).await,
+                None => pages::sign_in(&self.settings, Class::Fine, (request, ""), None),
+            },
             Err(fault) => pages::notice(fault.class, "Not just now", "You cannot sign in just now. Try again soon."),
         }
     }
 
     pub(super) async fn signing_in(&self, inquiry: &Inquiry<'_>, now: i64) -> Answer {
+        if let Some(provider) = &self.provider {
+            // Passwords open nothing here.
+            return self.leaving(provider, inquiry, now).await;
+        }
         let form = Pairs::parse(inquiry.body);
         let request = form.only("request").filter(|it| Token::parse(it).is_some()).unwrap_or_default();
         let name = form.only("name").unwrap_or_default().trim().to_lowercase();
@@ -145,7 +170,7 @@ impl Authority {
     }
 
     /// Begins a session. Its id is a new one, whoever was signed in before.
-    async fn begin(&self, user: &Found<User>, mut changes: Vec<Change>, now: i64) -> Result<Cookie, Fault> {
+    pub(super) async fn begin(&self, user: &Found<User>, mut changes: Vec<Change>, now: i64) -> Result<Cookie, Fault> {
         let token = TokenText::new(Kind::Session).map_err(|_| Fault::BUSY)?;
         let session = Session { user: user.key.clone(), created_at: now };
         changes.push(Change::hold(user));
@@ -153,14 +178,12 @@ impl Authority {
         if self.state.apply(changes, now).await? == Applied::Overtaken {
             return Err(Fault::BUSY);
         }
-        let (name, secure) = if self.settings.is_secure() { (SECURE, "; Secure") } else { (PLAIN, "") };
-        let value = token.text.expose();
-        Ok(Cookie(format!("{name}={value}; Path=/; Max-Age={SESSION}; HttpOnly; SameSite=Lax{secure}")))
+        Ok(self.cookie(COOKIE, token.text.expose(), SESSION))
     }
 }
 
 /// Where people go who have signed in.
-fn onward(request: &str) -> String {
+pub(super) fn onward(request: &str) -> String {
     if request.is_empty() { "/oauth/sign-in".into() } else { format!("/oauth/consent?request={request}") }
 }
 

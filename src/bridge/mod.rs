@@ -41,8 +41,9 @@ pub use rest::{
 };
 pub use schema::json_schema;
 pub use server::{
-    ApiKey, ApiKeys, Audit, AuditArguments, Auth as ServerAuth, ConsentMode, Dynamic, Introspection, Issuer,
-    LentCredentials, OauthMode, OauthServer, RateLimits, Registration, Scope, Server, Tls as ServerTls, Ttl, Verify,
+    Allow, ApiKey, ApiKeys, Audit, AuditArguments, Auth as ServerAuth, ConsentMode, Dynamic, Introspection, Issuer,
+    LentCredentials, LoginMode, OauthMode, OauthServer, RateLimits, Registration, Scope, Server, Tls as ServerTls, Ttl,
+    UpstreamOidc, Verify,
 };
 pub use source::{
     Auth, AuthMethod, Basic, Breaker, ClientCredentials, DatabaseTls, Key, Passthrough, Pool, Prepared, Redirects,

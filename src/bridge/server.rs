@@ -136,12 +136,75 @@ pub struct OauthServer {
     /// With `mode: embedded`: what a client may do that asks for nothing. Default: `scopes_supported`.
     #[serde(default)]
     pub default_scopes: Vec<String>,
+    /// With `mode: embedded`: where people sign in. Default: `local`.
+    pub login: Option<LoginMode>,
+    /// The provider at which people sign in, with `login: upstream_oidc`.
+    pub upstream_oidc: Option<UpstreamOidc>,
     /// With `mode: embedded`: which clients may register themselves.
     pub registration: Option<Registration>,
     /// With `mode: embedded`: whether people are asked again what they agreed to before. Default: `always`.
     pub consent: Option<ConsentMode>,
     /// With `mode: embedded`: how long codes and tokens are valid.
     pub ttl: Option<Ttl>,
+}
+
+/// Where people sign in.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginMode {
+    /// Here, by password or by link: `mcp-bridge users add` makes accounts.
+    Local,
+    /// At another provider, by OpenID Connect.
+    UpstreamOidc,
+}
+
+/// A provider at which people sign in. This server is a client of it; its address to come back to is `/oauth/callback`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamOidc {
+    /// Its identifier, byte for byte as its tokens and its metadata have it.
+    pub issuer: String,
+    /// As which client it knows this server.
+    pub client_id: String,
+    /// The client's secret.
+    #[schemars(with = "String", extend("x-secret" = true))]
+    pub client_secret: Secret<String>,
+    /// Where codes are exchanged, when that is at another host than the issuer's.
+    pub token_endpoint: Option<String>,
+    /// What it is asked to say. Default: `openid` and `email`.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What it wants to be told besides, such as `prompt: select_account`.
+    #[serde(default)]
+    pub extra_authorize: IndexMap<String, String>,
+    /// The algorithms its keys are used with. Default: `RS256`, `ES256`, `EdDSA`.
+    #[serde(default)]
+    pub algorithms: Vec<String>,
+    /// The claim that says who the person is here: `email` counts when it is verified. Default: `sub`.
+    pub subject: Option<String>,
+    /// `claims.NAME` for the claim that says where the person belongs, or the workspace of everybody.
+    pub workspace: Option<String>,
+    /// The claims that say what the person may let clients do. Default: all there is.
+    #[serde(default)]
+    pub scopes_from: Vec<String>,
+    /// Whom of its people it may be.
+    pub allow: Allow,
+}
+
+/// Whom of a provider's people it may be: whoever has one of these.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Domains of verified mail addresses, such as `example.com`.
+    #[serde(default)]
+    pub email_domains: Vec<String>,
+    /// Groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The claim that names a person's groups. Default: `groups`.
+    pub groups_from: Option<String>,
+    /// All who have an account there.
+    pub everybody: Option<bool>,
 }
 
 /// Which clients may register themselves (RFC 7591).

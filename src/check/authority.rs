@@ -51,6 +51,7 @@ pub(super) fn build(
     Some(Authority {
         scopes_supported: supported,
         default_scopes,
+        provider: super::sign_in::build(written, at, context),
         registration: Registration { scopes, ..registration },
         consent: match written.consent {
             None | Some(WrittenConsent::Always) => ConsentMode::Always,
@@ -64,6 +65,8 @@ pub(super) fn build(
 fn only_embedded(written: &OauthServer, at: &Pointer, context: &mut Context<'_>) {
     for (key, is_written) in [
         ("default_scopes", !written.default_scopes.is_empty()),
+        ("login", written.login.is_some()),
+        ("upstream_oidc", written.upstream_oidc.is_some()),
         ("registration", written.registration.is_some()),
         ("consent", written.consent.is_some()),
         ("ttl", written.ttl.is_some()),

@@ -39,6 +39,7 @@ mod reading;
 mod reply;
 mod resource;
 mod rest;
+mod sign_in;
 mod silence;
 mod source;
 mod spread;

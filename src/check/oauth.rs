@@ -14,7 +14,7 @@ use crate::{
 };
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
-const LEEWAY: Duration = Duration::from_secs(30);
+pub(super) const LEEWAY: Duration = Duration::from_secs(30);
 const CACHE: Duration = Duration::from_mins(1);
 /// Longer than this a clock is not off, and an answer not believed.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -63,21 +63,13 @@ fn issuer(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Option<
         let fault = Diagnostic::error(Code::Oauth, span, message);
         context.push(fault.help("name whom the tokens are for: `audiences: [https://mcp.example.com/mcp]`"));
     }
-    let algorithms: Vec<Algorithm> = written
-        .algorithms
-        .iter()
-        .enumerate()
-        .filter_map(|(index, name)| algorithm(name, &at.at("algorithms").at(index), context))
-        .collect();
+    let algorithms = algorithms(&written.algorithms, &at.at("algorithms"), context);
     let jwks = written.jwks_uri.as_ref().map(|uri| address(uri, &at.at("jwks_uri"), context));
     let introspection =
         written.introspection.as_ref().map(|asked| introspection(asked, &at.at("introspection"), context));
     let claims = ClaimNames {
         subject: written.subject.clone().unwrap_or_else(|| "sub".into()),
-        workspace: written.workspace.as_ref().map(|text| match text.strip_prefix("claims.") {
-            Some(claim) => Workspace::Claim(claim.to_owned()),
-            None => Workspace::Fixed(text.clone()),
-        }),
+        workspace: written.workspace.as_deref().map(workspace),
         scopes: if written.scopes_from.is_empty() {
             vec!["scope".into(), "scp".into()]
         } else {
@@ -90,12 +82,29 @@ fn issuer(written: &Written, at: &Pointer, context: &mut Context<'_>) -> Option<
         id: written.issuer.clone(),
         url: url?,
         audiences: written.audiences.clone(),
-        algorithms: if written.algorithms.is_empty() { ALGORITHMS.to_vec() } else { algorithms },
+        algorithms,
         jwks: jwks.flatten(),
         introspection: introspection.flatten(),
         claims,
         leeway,
     })
+}
+
+/// What says where a caller belongs.
+pub(super) fn workspace(text: &str) -> Workspace {
+    match text.strip_prefix("claims.") {
+        Some(claim) => Workspace::Claim(claim.to_owned()),
+        None => Workspace::Fixed(text.to_owned()),
+    }
+}
+
+/// The algorithms that are named, or the usual ones.
+pub(super) fn algorithms(written: &[String], at: &Pointer, context: &mut Context<'_>) -> Vec<Algorithm> {
+    if written.is_empty() {
+        return ALGORITHMS.to_vec();
+    }
+    let named = written.iter().enumerate().filter_map(|(index, name)| algorithm(name, &at.at(index), context));
+    named.collect()
 }
 
 fn introspection(written: &WrittenIntrospection, at: &Pointer, context: &mut Context<'_>) -> Option<Introspection> {

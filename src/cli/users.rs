@@ -110,6 +110,7 @@ fn add(options: &Add) -> Result<Exit, Exit> {
     let user = User {
         name: name.clone(),
         password,
+        issuer: None,
         workspace: options.workspace.clone(),
         scopes: (!options.scopes.is_empty()).then(|| options.scopes.clone()),
         standing: Standing::Active,
@@ -153,7 +154,7 @@ fn list(options: &List) -> Result<Exit, Exit> {
 
 fn change(options: &One) -> Result<Exit, Exit> {
     let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
-    let name = named(&options.name)?.to_lowercase();
+    let name = named(&options.name)?;
     let changed = admin::set_password(&state, &name, hashed()?, Utc::now().timestamp());
     runtime.block_on(changed).map_err(|fault| told(&fault))?;
     report::tell(&format!("`{name}` has another password, and has to sign in again."));
@@ -162,7 +163,7 @@ fn change(options: &One) -> Result<Exit, Exit> {
 
 fn settle(options: &One, standing: Standing) -> Result<Exit, Exit> {
     let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
-    let name = named(&options.name)?.to_lowercase();
+    let name = named(&options.name)?;
     let settled = admin::settle_user(&state, &name, standing, Utc::now().timestamp());
     runtime.block_on(settled).map_err(|fault| told(&fault))?;
     report::tell(&match standing {
@@ -176,7 +177,7 @@ fn settle(options: &One, standing: Standing) -> Result<Exit, Exit> {
 
 fn linked(options: &LoginLink) -> Result<Exit, Exit> {
     let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
-    let name = named(&options.user)?.to_lowercase();
+    let name = named(&options.user)?;
     let made = runtime.block_on(admin::login_link(&state, &name, Utc::now().timestamp()));
     let token = made.map_err(|fault| told(&fault))?;
     report::tell("It signs in once, within ten minutes. Open it in the browser in which you connect:");
@@ -201,6 +202,7 @@ fn in_json(user: &User) -> serde_json::Value {
         "name": user.name,
         "standing": standing(user),
         "has_password": user.password.is_some(),
+        "issuer": user.issuer,
         "workspace": user.workspace,
         "scopes": user.scopes,
         "created_at": time(user.created_at),

@@ -322,6 +322,8 @@ codes! {
     EndUser = "MB0810",
     /// An issuer of tokens that cannot be believed as it is declared.
     Oauth = "MB0811",
+    /// A sign-in that would let in others than its author can have meant.
+    SignIn = "MB0860",
 
     /// A part of a fixed answer that cannot be sent.
     Reply = "MB0901",

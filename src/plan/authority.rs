@@ -1,7 +1,12 @@
 //! Floor 3. The authorization server inside: which clients may come, what they may be allowed, and how
 //! long it lasts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use url::Url;
+
+use super::Issuer;
+use crate::secret::SecretId;
 
 /// The server as the issuer of its own tokens.
 #[derive(Debug)]
@@ -10,12 +15,49 @@ pub struct Authority {
     pub scopes_supported: Vec<String>,
     /// What a client may do that asks for nothing.
     pub default_scopes: Vec<String>,
+    /// Where people sign in, when that is not here.
+    pub provider: Option<Box<Provider>>,
     /// Which clients may register themselves.
     pub registration: Registration,
     /// Whether people are asked again what they agreed to before.
     pub consent: ConsentMode,
     /// How long codes and tokens are valid.
     pub lifetimes: Lifetimes,
+}
+
+/// A provider at which people sign in.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Who signs what it says, for whom, and what its claims mean. No claims of scopes: all there are.
+    pub issuer: Issuer,
+    /// As which client it knows this server.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: SecretId,
+    /// Where codes are exchanged, when that is at another origin than the issuer's.
+    pub token_endpoint: Option<Url>,
+    /// What it is asked to say.
+    pub scopes: Vec<String>,
+    /// What it wants to be told besides.
+    pub parameters: BTreeMap<String, String>,
+    /// Whom of its people it may be.
+    pub allow: AllowedPeople,
+}
+
+/// Whom of a provider's people it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedPeople {
+    /// All of them: the author says so.
+    Everybody,
+    /// Those who have one of these.
+    These {
+        /// Domains of verified mail addresses, in lower case.
+        domains: Vec<String>,
+        /// Groups.
+        groups: Vec<String>,
+        /// The claim that names a person's groups.
+        groups_from: String,
+    },
 }
 
 /// Which clients may register themselves, or be described by a document.

@@ -24,7 +24,7 @@ mod uri;
 
 pub use address::is_local;
 pub use admission::{Admission, Bound, CallerPart, Rate, Requirement};
-pub use authority::{Authority, ConsentMode, Lifetimes, Registration, RegistrationPolicy};
+pub use authority::{AllowedPeople, Authority, ConsentMode, Lifetimes, Provider, Registration, RegistrationPolicy};
 pub use care::{Bounds, Breaker, Caching, Care, Next, Paginate, Retry, Sharing, Turning};
 pub use confirm::Confirmation;
 pub use oauth::{Algorithm, ClaimNames, Introspection, Issuer, Oauth, Workspace};

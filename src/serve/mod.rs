@@ -67,7 +67,7 @@ impl Bound {
         let callers = Callers::new(
             generation.plan(),
             Authenticator::new(generation.plan(), vault, generation.state())?,
-            Authority::new(generation.plan(), generation.state(), generation.audit())?,
+            Authority::new(generation.plan(), vault, generation.state(), generation.audit())?,
             generation.state(),
         );
         generation.record();

@@ -45,7 +45,7 @@ impl Swap for App {
             let keys = fixed.join(", ");
             tracing::warn!("these keys of `server:` count from the next start on: {keys}");
         }
-        let authority = Authority::new(generation.plan(), generation.state(), generation.audit())
+        let authority = Authority::new(generation.plan(), vault, generation.state(), generation.audit())
             .map_err(|error| error.to_string())?;
         // Who may not call any more is kept out before there is anything new to call.
         self.let_in(

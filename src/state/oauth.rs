@@ -14,6 +14,9 @@ pub struct User {
     /// How the password is recognised, in the form of `argon2`; `None` for those who sign in by a link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// The issuer that vouches for the person; `None` for an account that an administrator made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Where the person belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
@@ -43,6 +46,13 @@ pub enum Standing {
 pub struct Link {
     /// Who it is.
     pub user: String,
+}
+
+/// A person who was sent to sign in elsewhere. Its key is a digest of what comes back.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Away {
+    /// The digest of what the browser alone has.
+    pub browser: String,
 }
 
 /// How a client came to be.
@@ -265,6 +275,6 @@ macro_rules! kept {
 }
 
 kept! {
-    User => User, Link => Link, Client => Client, Request => Request, Session => Session, Consent => Consent,
+    User => User, Link => Link, Away => Away, Client => Client, Request => Request, Session => Session, Consent => Consent,
     Grant => Grant, Code => Code, Access => Access, DerivingKey => Key,
 }

@@ -35,6 +35,8 @@ pub enum Shelf {
     Client,
     /// What clients ask people for, while they look at it.
     Request,
+    /// People who were sent to sign in elsewhere.
+    Away,
     /// Browsers in which a person is signed in.
     Session,
     /// What people agreed to.
@@ -57,6 +59,7 @@ impl Shelf {
             Self::Link => "link",
             Self::Client => "client",
             Self::Request => "request",
+            Self::Away => "away",
             Self::Session => "session",
             Self::Consent => "consent",
             Self::Grant => "grant",

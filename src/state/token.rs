@@ -30,10 +30,12 @@ pub enum Kind {
     Link,
     /// A client's request, while a person looks at it.
     Request,
+    /// A person's way to sign in elsewhere and back.
+    Away,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Key,
         Self::Access,
         Self::Refresh,
@@ -42,6 +44,7 @@ impl Kind {
         Self::Session,
         Self::Link,
         Self::Request,
+        Self::Away,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -54,6 +57,7 @@ impl Kind {
             Self::Session => "mcb_sess_",
             Self::Link => "mcb_link_",
             Self::Request => "mcb_req_",
+            Self::Away => "mcb_away_",
         }
     }
 }

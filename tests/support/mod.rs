@@ -8,6 +8,7 @@ mod httpbin;
 pub(crate) mod person;
 mod scripted;
 mod servers;
+mod signer;
 mod tls;
 mod upstream;
 
@@ -17,6 +18,7 @@ pub(crate) use http::{Post, Response, raw};
 pub(crate) use httpbin::PNG;
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
 pub(crate) use servers::{Server, mariadb, pooler, postgres};
+pub(crate) use signer::{Key, with};
 pub(crate) use tls::{Authority, Identity, Validity, proxy, tls_api};
 pub(crate) use upstream::{Upstream, upstream};
 

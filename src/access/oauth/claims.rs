@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     engine::{Identified, Identity, Principal},
+    issuer::claims::{find, text, words},
     plan::{Assertion, ClaimNames, Implied, Workspace, with_implied},
 };
 
@@ -39,28 +40,6 @@ pub(super) fn principal(issuer: &str, names: &ClaimNames, claims: &Value, implie
         claims: about,
         end_users: Assertion::Hearsay,
     }))
-}
-
-/// A claim by its name, or by a dotted path into one: `realm_access.roles`.
-fn find<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
-    claims.get(name).or_else(|| {
-        let mut steps = name.split('.');
-        let first = claims.get(steps.next()?)?;
-        steps.try_fold(first, |value, step| value.get(step))
-    })
-}
-
-fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c str> {
-    find(claims, name).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-/// Scopes stand in one text with blanks between them, or in a list.
-fn words(value: &Value) -> Vec<&str> {
-    match value {
-        Value::String(text) => text.split_ascii_whitespace().collect(),
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 mod claims;
 mod issuer;
-mod jwt;
 mod remembered;
 
 use std::{io, sync::Arc, time::Duration};
@@ -11,7 +10,13 @@ use std::{io, sync::Arc, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::Refused;
-use crate::{engine::Principal, plan, secret::Vault, upstream::rest::Fetcher};
+use crate::{
+    engine::Principal,
+    issuer::{Form, unverified},
+    plan,
+    secret::Vault,
+    upstream::rest::Fetcher,
+};
 
 use issuer::Issuer;
 pub(super) use remembered::Remembered;
@@ -37,7 +42,7 @@ impl Oauth {
 
     /// Whether a token is for the issuers, by its form alone.
     pub(super) fn takes(&self, token: &str) -> bool {
-        jwt::unverified(token).is_some() || self.issuers.iter().any(Issuer::introspects)
+        unverified(token, Form::Access).is_some() || self.issuers.iter().any(Issuer::introspects)
     }
 
     /// Whose token it is. Which issuer is asked is told by what the token says of itself; whether
@@ -48,7 +53,7 @@ impl Oauth {
     }
 
     async fn verify(&self, token: &str) -> (Result<Arc<Principal>, Refused>, Duration) {
-        let found = match jwt::unverified(token) {
+        let found = match unverified(token, Form::Access) {
             Some(said) => {
                 let Some(issuer) = self.issuers.iter().find(|issuer| said.issuer == issuer.id()) else {
                     return (Err(Refused::Invalid), REFUSED_FOR);

@@ -49,6 +49,15 @@ pub struct Fetcher {
     strict: Client,
 }
 
+/// How a client shows its secret (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// In the header, as every server has to take it.
+    InAHeader,
+    /// Among what is sent.
+    InTheForm,
+}
+
 /// A document that a stranger named.
 #[derive(Clone, Debug)]
 pub struct Published {
@@ -121,22 +130,29 @@ impl Fetcher {
         Ok(Published { document: whole(url, answer, LARGEST_OF_A_STRANGER).await?, fresh })
     }
 
-    /// Posts a form with a client's credential (RFC 7662 §2.1) and reads the JSON answer.
+    /// Fetches what an issuer says about whoever has a token of it (OpenID Connect Core 1.0 §5.3).
+    ///
+    /// # Errors
+    /// [`FetchFault`].
+    pub async fn about(&self, url: &Url, token: &Secret<String>) -> Result<Value, FetchFault> {
+        let bearer = Secret::new(format!("Bearer {}", token.expose()));
+        let request = self.client(url, Named::InTheFile)?.get(url.clone());
+        read(url, request.header(AUTHORIZATION, bearer.expose())).await
+    }
+
+    /// Posts a form with a client's credential (RFC 6749 §2.3.1) and reads the JSON answer.
     ///
     /// # Errors
     /// [`FetchFault`].
     pub async fn ask(
         &self,
         url: &Url,
-        client: (&str, &Secret<String>),
+        (id, secret): (&str, &Secret<String>),
+        shown: Shown,
         form: &[(&str, &str)],
     ) -> Result<Value, FetchFault> {
-        let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = Secret::new(format!("{}:{}", encode(client.0), encode(client.1.expose())));
-        let basic = format!("Basic {}", STANDARD.encode(pair.expose()));
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.client(url, Named::InTheFile)?.post(url.clone()).header(AUTHORIZATION, basic);
-        read(url, request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
+        let request = self.client(url, Named::InTheFile)?.post(url.clone());
+        read(url, credited(request, (id, secret), shown, form)).await
     }
 
     fn client(&self, url: &Url, named: Named) -> Result<&Client, FetchFault> {
@@ -229,6 +245,29 @@ impl Resolve for OpenInternet {
             Ok(Box::new(open.into_iter()) as Addrs)
         })
     }
+}
+
+/// A form, with the client's credential.
+fn credited(
+    request: RequestBuilder,
+    (id, secret): (&str, &Secret<String>),
+    shown: Shown,
+    form: &[(&str, &str)],
+) -> RequestBuilder {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(form);
+    let request = match shown {
+        Shown::InAHeader => {
+            let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = Secret::new(format!("{}:{}", encode(id), encode(secret.expose())));
+            request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair.expose())))
+        }
+        Shown::InTheForm => {
+            body.append_pair("client_id", id).append_pair("client_secret", secret.expose());
+            request
+        }
+    };
+    request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body.finish())
 }
 
 /// Whether an address belongs to the open internet. What carries an IPv4 address inside is held

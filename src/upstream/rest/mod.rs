@@ -34,7 +34,7 @@ use tokio::{
 pub use body::{Answer, ContentKind};
 pub use download::{Downloaded, download};
 pub use explain::{explain, plain_reason};
-pub use fetch::{FetchFault, Fetcher, Named, Published};
+pub use fetch::{FetchFault, Fetcher, Named, Published, Shown};
 pub use pages::{Origin, Place, Unfinished};
 pub use preview::{Preview, preview};
 

@@ -1,4 +1,4 @@
-//! Floor 7. The form of a signed token, and its check against one key.
+//! Floor 6. The form of a signed token, and its check against one key.
 
 use std::time::Duration;
 
@@ -10,23 +10,41 @@ use jsonwebtoken::{
 };
 use serde_json::Value;
 
-use super::super::Refused;
+use super::Doubt;
 use crate::plan::Algorithm;
 
-/// The types a token may say it has (RFC 9068 §2.1); many issuers say only `JWT`, or nothing.
-const TYPES: [&str; 3] = ["at+jwt", "application/at+jwt", "jwt"];
+/// What a token is for. One that is for something else is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// It lets in (RFC 9068 §2.1).
+    Access,
+    /// It says who signed in (OpenID Connect Core 1.0 §2).
+    Id,
+}
+
+impl Form {
+    /// The types that such a token may say it has; many issuers say only `JWT`, or nothing.
+    const fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Access => &["at+jwt", "application/at+jwt", "jwt"],
+            Self::Id => &["jwt"],
+        }
+    }
+}
 
 /// What a token says of itself before anybody has verified it.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) issuer: String,
+pub struct Said {
+    /// Who is said to have issued it.
+    pub issuer: String,
     pub(super) key: Option<String>,
     pub(super) algorithm: Option<Algorithm>,
 }
 
 /// Reads what a token says of itself; `None` for what is not a signed token by its form. One that
 /// demands what is not understood names no algorithm, and so is refused (RFC 7515 §4.1.11).
-pub(super) fn unverified(token: &str) -> Option<Said> {
+#[must_use]
+pub fn unverified(token: &str, form: Form) -> Option<Said> {
     let mut parts = token.split('.');
     let (header, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
@@ -38,7 +56,7 @@ pub(super) fn unverified(token: &str) -> Option<Said> {
     let word = |name: &str| header.get(name).and_then(Value::as_str);
     let is_typed = match header.get("typ") {
         None => true,
-        Some(kind) => kind.as_str().is_some_and(|kind| TYPES.contains(&kind.to_ascii_lowercase().as_str())),
+        Some(kind) => kind.as_str().is_some_and(|kind| form.types().contains(&kind.to_ascii_lowercase().as_str())),
     };
     let is_plain = is_typed && header.get("crit").is_none();
     let algorithm = word("alg")
@@ -60,8 +78,8 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Verifies a token with one key and returns its claims.
-pub(super) fn verify(token: &str, key: &Jwk, wanted: &Wanted<'_>) -> Result<Value, Refused> {
-    let key = DecodingKey::from_jwk(key).map_err(|_| Refused::Invalid)?;
+pub(super) fn verify(token: &str, key: &Jwk, wanted: &Wanted<'_>) -> Result<Value, Doubt> {
+    let key = DecodingKey::from_jwk(key).map_err(|_| Doubt::Invalid)?;
     let mut validation = Validation::new(signed(wanted.algorithm));
     validation.set_issuer(&[wanted.issuer]);
     validation.set_audience(wanted.audiences);
@@ -71,8 +89,8 @@ pub(super) fn verify(token: &str, key: &Jwk, wanted: &Wanted<'_>) -> Result<Valu
     match decode::<Value>(token, &key, &validation) {
         Ok(token) => Ok(token.claims),
         Err(error) => Err(match error.kind() {
-            ErrorKind::ExpiredSignature => Refused::Expired,
-            _ => Refused::Invalid,
+            ErrorKind::ExpiredSignature => Doubt::Expired,
+            _ => Doubt::Invalid,
         }),
     }
 }
