@@ -25,6 +25,7 @@ mod fuzzing;
 mod generated;
 mod hostile;
 mod keys;
+mod killed;
 mod limits;
 mod mariadb;
 mod memory;
