@@ -321,6 +321,22 @@ async fn clients_register_within_what_the_files_allow() {
 }
 
 #[tokio::test]
+async fn a_client_may_ask_for_more_than_it_registered_with() {
+    let server = desk("      registration: { dcr_scopes: [\"notes:read\", \"notes:write\"] }\n").await;
+    let metadata = json!({ "redirect_uris": [POKE], "scope": "notes:read", "token_endpoint_auth_method": "none" });
+    let told = server.register(&metadata).await.json();
+    assert_eq!(told["scope"], json!("notes:read notes:write"));
+    let client = Client { id: text(&told, "client_id").to_owned(), secret: None, redirect: POKE.into() };
+    let person = ada(&server).await;
+    for (asked, can_put) in [("notes:read", 403), ("notes:read notes:write", 200)] {
+        let code = person.agrees(&client, &[("scope", asked)]).await;
+        let tokens = server.exchange(&client, &code).await;
+        assert_eq!(text(&tokens, "scope"), asked);
+        assert_eq!(server.tool(text(&tokens, "access_token"), "put").await.0, can_put, "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_from_elsewhere_waits_for_an_administrator() {
     let server = desk("").await;
     let client = server.registered("https://new.example/cb").await;

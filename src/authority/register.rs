@@ -42,7 +42,6 @@ struct Asked {
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_name: Option<String>,
-    scope: Option<String>,
     software_statement: Option<Value>,
 }
 
@@ -69,9 +68,7 @@ impl Authority {
         };
         let is_public = asked.token_endpoint_auth_method.as_deref() == Some("none");
         let secret = (!is_public).then(|| TokenText::new(Kind::ClientSecret)).transpose().map_err(|_| Fault::BUSY)?;
-        let wanted: Vec<String> = asked.scope.iter().flat_map(|scope| scope.split(' ')).map(str::to_owned).collect();
         let allowed = &self.settings.registration.scopes;
-        let within = self.settings.within(&wanted, allowed);
         let client = Client {
             id: format!("c_{}", random(ID).map_err(|_| Fault::BUSY)?),
             name: name(asked.client_name.as_deref()),
@@ -82,7 +79,9 @@ impl Authority {
                 .collect(),
             redirects: asked.redirect_uris.clone().unwrap_or_default(),
             grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-            scopes: if within.is_empty() { allowed.clone() } else { within },
+            // What it names now is what it was challenged for first. A tool may need more later (auth.md §2.2),
+            // and people decide about that, within what the files allow.
+            scopes: self.settings.within(allowed, allowed),
             workspace: None,
             standing,
             introspects: false,

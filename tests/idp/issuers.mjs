@@ -17,7 +17,15 @@ async function listen(server) {
 const front = createServer();
 const issuer = await listen(front);
 const provider = new Provider(issuer, {
-  clients: [],
+  clients: [
+    {
+      client_id: "job",
+      client_secret: process.env.IDP_SECRET,
+      grant_types: ["client_credentials"],
+      redirect_uris: [],
+      response_types: [],
+    },
+  ],
   scopes: ["openid", "offline_access", "items.read", "items.write"],
   pkce: { required: () => true },
   claims: { openid: ["sub"] },
@@ -31,6 +39,7 @@ const provider = new Provider(issuer, {
     },
   },
   features: {
+    clientCredentials: { enabled: true },
     devInteractions: { enabled: true },
     registration: { enabled: true },
     // RFC 8707: a token for the resource that the client names, as MCP wants it.

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { run } from "../report.mjs";
 import { add, asked, browserOf, clientSite, close, heard, linkFor, stranger, tooFaint, version } from "./chromium.mjs";
-import { ISSUER, PASSWORD, command, start, stop } from "./server.mjs";
+import { ISSUER, PASSWORD, start, stop } from "./server.mjs";
 
 await start();
 add("ada", PASSWORD);

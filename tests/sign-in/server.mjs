@@ -1,6 +1,8 @@
 // A running mcp-bridge that can be started anew, its commands, and a person in front of a browser.
 import { execFileSync, spawn } from "node:child_process";
-import { openSync } from "node:fs";
+import { once } from "node:events";
+import { appendFileSync, cpSync, openSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 
 const { MCP_BRIDGE, SIGN_IN_FOLDER, SIGN_IN_PORT } = process.env;
@@ -9,25 +11,59 @@ export const ENDPOINT = `${ISSUER}/mcp`;
 export const PASSWORD = "correct horse battery";
 
 const BRIDGES = new URL("bridges", import.meta.url).pathname;
-const env = { PATH: process.env.PATH, SIGN_IN_URL: ISSUER, SIGN_IN_STATE: join(SIGN_IN_FOLDER, "state.db") };
+const environment = (url, folder) => ({ PATH: process.env.PATH, SIGN_IN_URL: url, SIGN_IN_STATE: join(folder, "state.db") });
+const env = environment(ISSUER, SIGN_IN_FOLDER);
 let child;
 
-export async function start() {
+/** A server, when it listens. */
+async function serve(bridges, port, env) {
   const log = openSync(join(SIGN_IN_FOLDER, "server.log"), "a");
-  child = spawn(MCP_BRIDGE, ["serve", BRIDGES, "--listen", `127.0.0.1:${SIGN_IN_PORT}`], { env, stdio: ["ignore", log, log] });
+  const child = spawn(MCP_BRIDGE, ["serve", bridges, "--listen", `127.0.0.1:${port}`], { env, stdio: ["ignore", log, log] });
   for (let tries = 0; tries < 150; tries++) {
-    const answer = await fetch(`${ISSUER}/healthz`).catch(() => undefined);
-    if (answer?.ok) return;
+    const socket = connect(port, "127.0.0.1");
+    const listens = await once(socket, "connect").then(() => true, () => false);
+    socket.destroy();
+    if (listens) return child;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error("mcp-bridge was not ready after 15 s");
 }
 
-/** Ends the server as a power failure does, or as it is asked to. */
-export async function stop(signal = "SIGTERM") {
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+async function end(child, signal) {
+  const ended = once(child, "exit");
   child.kill(signal);
   await ended;
+}
+
+export async function start() {
+  child = await serve(BRIDGES, SIGN_IN_PORT, env);
+}
+
+/** Ends the server as a power failure does, or as it is asked to. */
+export const stop = (signal = "SIGTERM") => end(child, signal);
+
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** The same server once more, with a certificate that nobody vouches for: its address, its commands, and its end. */
+export async function overTls() {
+  const folder = join(SIGN_IN_FOLDER, "tls");
+  cpSync(BRIDGES, folder, { recursive: true });
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(folder, name));
+  const kind = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
+  execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  appendFileSync(join(folder, "desk.yaml"), `  tls: { cert: ${cert}, key: ${key} }\n`);
+  const port = await freePort();
+  const url = `https://localhost:${port}`;
+  const env = environment(url, folder);
+  const child = await serve(folder, port, env);
+  return { url, command: (...parts) => run(folder, env, parts), stop: () => end(child, "SIGTERM") };
 }
 
 export async function restart(signal) {
@@ -35,10 +71,12 @@ export async function restart(signal) {
   await start();
 }
 
-export function command(...parts) {
+function run(folder, env, parts) {
   const input = parts.at(-1) instanceof Object ? parts.pop().input : "";
-  return execFileSync(MCP_BRIDGE, [...parts, "--config", BRIDGES], { env, input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
+  return execFileSync(MCP_BRIDGE, [...parts, "--config", folder], { env, input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
 }
+
+export const command = (...parts) => run(BRIDGES, env, parts);
 
 /** A client that an administrator makes. */
 export function made(...options) {
