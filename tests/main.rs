@@ -71,6 +71,7 @@ mod tidy;
 mod tls;
 mod told;
 mod transactions;
+mod traps;
 mod tree;
 mod types;
 mod wire;
