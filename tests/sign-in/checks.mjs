@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 
 import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client";
+import { Client as Client2, ClientCredentialsProvider as Itself2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client";
 import { Client as Client117 } from "sdk-1.17/client/index.js";
 import { StreamableHTTPClientTransport as Transport117 } from "sdk-1.17/client/streamableHttp.js";
+import { ClientCredentialsProvider as Itself132 } from "sdk-1.32/client/auth-extensions.js";
 import { Client as Client132 } from "sdk-1.32/client/index.js";
 import { StreamableHTTPClientTransport as Transport132 } from "sdk-1.32/client/streamableHttp.js";
 
@@ -103,6 +104,18 @@ for (const [name, redirects] of Object.entries(REDIRECTS)) {
     const client = await signIn("TypeScript SDK 1.32", new Memory(redirects));
     assert.match(await who(client), /^ada by /);
     await client.close();
+  };
+}
+
+for (const [sdk, Itself] of [["TypeScript SDK 1.32", Itself132], ["TypeScript client 2.4", Itself2]]) {
+  checks[`${sdk}: acts for itself with its own secret`] = async () => {
+    const { client_id, client_secret } = made("--grant", "client-credentials", "--scope", "notes:read");
+    const itself = new Itself({ clientId: client_id, clientSecret: client_secret, expectedIssuer: ISSUER });
+    const client = await connect(sdk, itself);
+    assert.equal(await who(client), `${client_id} by ${client_id}`);
+    await client.close();
+    const wrong = new Itself({ clientId: client_id, clientSecret: `${client_secret}x`, expectedIssuer: ISSUER });
+    await assert.rejects(connect(sdk, wrong), /not known|invalid_client/);
   };
 }
 

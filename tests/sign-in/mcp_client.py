@@ -30,7 +30,7 @@ if VERSION.startswith("1."):
     async def connected(auth: Any) -> AsyncIterator[Call]:
         """A session, as the function that calls a tool."""
         async with (
-            httpx.AsyncClient(auth=auth, timeout=30) as http,
+            httpx.AsyncClient(auth=auth, timeout=60) as http,
             streamable_http_client(ENDPOINT, http_client=http) as streams,
             ClientSession(streams[0], streams[1]) as client,
         ):
@@ -53,7 +53,7 @@ else:
     @asynccontextmanager
     async def connected(auth: Any) -> AsyncIterator[Call]:
         """A session, as the function that calls a tool."""
-        async with httpx.AsyncClient(auth=auth, timeout=30) as http:
+        async with httpx.AsyncClient(auth=auth, timeout=60) as http:
             async with Client(streamable_http_client(ENDPOINT, http_client=http)) as client:
 
                 async def call(tool: str) -> str:
@@ -181,7 +181,7 @@ def within(check: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     """A check with a deadline."""
 
     async def bounded() -> None:
-        with anyio.fail_after(90):
+        with anyio.fail_after(180):
             await check()
 
     return lambda: anyio.run(bounded)

@@ -62,7 +62,7 @@ class Person:
         request = Request(link)
         for _ in range(20):
             try:
-                answer = self.browser.open(request, timeout=30)
+                answer = self.browser.open(request, timeout=60)
             except HTTPError as other:
                 answer = other
             page, url, place = answer.read().decode(), request.full_url, answer.headers.get("location")
