@@ -11,7 +11,7 @@ import { Client as Client132 } from "sdk-1.32/client/index.js";
 import { StreamableHTTPClientTransport as Transport132 } from "sdk-1.32/client/streamableHttp.js";
 
 import { run } from "../report.mjs";
-import { ENDPOINT, ISSUER, PASSWORD, agree, command, made, restart, start, stop } from "./server.mjs";
+import { ENDPOINT, ISSUER, PASSWORD, agree, command, forget, made, restart, start, stop } from "./server.mjs";
 
 const POKE = "https://poke.com/api/v1/mcp/callback";
 const REDIRECTS = {
@@ -146,6 +146,44 @@ checks["oauth4webapi: registration, code, refresh, introspection and revocation 
   assert.deepEqual([(await asked()).active, (await asked()).sub], [true, "ada"]);
   await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, renewed.refresh_token, insecure));
   assert.equal((await asked()).active, false);
+};
+checks["oauth4webapi: the server is killed between any two steps, and the client goes on"] = async () => {
+  let killed = 0;
+  const kill = async () => {
+    killed += 1;
+    await restart("SIGKILL");
+  };
+  const as = await discovered();
+  const metadata = { redirect_uris: [POKE], token_endpoint_auth_method: "client_secret_basic" };
+  const client = await oauth.processDynamicClientRegistrationResponse(await oauth.dynamicClientRegistrationRequest(as, metadata, insecure));
+  await kill();
+  const authentication = oauth.ClientSecretBasic(client.client_secret);
+  const verifier = oauth.generateRandomCodeVerifier();
+  const link = new URL(as.authorization_endpoint);
+  link.search = new URLSearchParams({
+    client_id: client.client_id, redirect_uri: POKE, response_type: "code",
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+  });
+  forget();
+  const parameters = oauth.validateAuthResponse(as, client, await agree(link, kill), oauth.expectNoState);
+  const exchanged = await oauth.authorizationCodeGrantRequest(as, client, authentication, parameters, POKE, verifier, insecure);
+  await kill();
+  const tokens = await oauth.processAuthorizationCodeResponse(as, client, exchanged);
+  const renew = (token) => oauth.refreshTokenGrantRequest(as, client, authentication, token, insecure);
+  await renew(tokens.refresh_token).then((lost) => lost.body.cancel());
+  await kill();
+  const renewed = await oauth.processRefreshTokenResponse(as, client, await renew(tokens.refresh_token));
+  await kill();
+  const last = await oauth.processRefreshTokenResponse(as, client, await renew(renewed.refresh_token));
+  const transport = new Transport117(new URL(ENDPOINT), { requestInit: { headers: { authorization: `Bearer ${last.access_token}` } } });
+  const mcp = new Client117({ name: "checks", version: "1.0.0" });
+  await mcp.connect(transport);
+  assert.equal(await who(mcp), `ada by ${client.client_id}`);
+  await mcp.close();
+  await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, last.refresh_token, insecure));
+  await kill();
+  assert.equal((await renew(last.refresh_token)).status, 400, "what was given back stays so");
+  assert.ok(killed >= 9, `${killed} times`);
 };
 checks["oauth4webapi: a client acts for itself"] = async () => {
   const as = await discovered();

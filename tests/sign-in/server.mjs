@@ -88,13 +88,16 @@ export function made(...options) {
 // The browser remembers who signed in, as browsers do.
 let cookie = "";
 
+export const forget = () => { cookie = ""; };
+
 /** Follows a client's link as a person does who signs in and agrees; the address the client is told. */
-export async function agree(link, person = "ada") {
+export async function agree(link, between = async () => {}) {
   const ask = async (address, form) => {
     const headers = { cookie, ...(form && { origin: ISSUER, "content-type": "application/x-www-form-urlencoded" }) };
     const options = { headers, redirect: "manual", ...(form && { method: "POST", body: new URLSearchParams(form) }) };
     const answer = await fetch(new URL(address, ISSUER), options);
     cookie = answer.headers.get("set-cookie")?.split(";")[0] ?? cookie;
+    await between();
     return { place: answer.headers.get("location"), page: await answer.text(), status: answer.status };
   };
   let { place, page, status } = await ask(link);
@@ -103,7 +106,7 @@ export async function agree(link, person = "ada") {
     if (place && !place.startsWith("/")) return new URL(place);
     if (place) ({ place, page, status } = await ask(place));
     else if (page.includes('name="password"')) {
-      ({ place, page, status } = await ask("/oauth/sign-in", { ...hidden, name: person, password: PASSWORD }));
+      ({ place, page, status } = await ask("/oauth/sign-in", { ...hidden, name: "ada", password: PASSWORD }));
     } else if (page.includes('name="decision"')) {
       ({ place, page, status } = await ask("/oauth/consent", { ...hidden, decision: "allow" }));
     } else break;
