@@ -89,6 +89,7 @@ async fn pages_are_not_framed_kept_or_told_of() {
             ("referrer-policy", "same-origin"),
             ("x-content-type-options", "nosniff"),
             ("content-type", "text/html; charset=utf-8"),
+            ("strict-transport-security", "max-age=31536000"),
         ] {
             assert_eq!(page.header(name), Some(value), "{name}");
         }

@@ -142,7 +142,8 @@ impl App {
         let mut head = Head { method, uri, headers, peer };
         // A client that asks before it sends sends nothing after a refusal.
         let asks = head.headers.contains_key(header::EXPECT);
-        let response = self.answer(&mut head, &mut body).await;
+        let mut response = self.answer(&mut head, &mut body).await;
+        self.guard.load().seal(response.headers_mut());
         if response.status().is_client_error() && !asks && !body.is_end_stream() {
             telemetry::spawn(discard(body));
         }
@@ -189,7 +190,6 @@ impl App {
         if let Some(origin) = &origin {
             cors::admit(origin, &mut response);
         }
-        self.guard.load().seal(response.headers_mut());
         response
     }
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { run } from "../report.mjs";
 import { add, asked, browserOf, clientSite, close, heard, linkFor, stranger, tooFaint, version } from "./chromium.mjs";
-import { ISSUER, PASSWORD, start, stop } from "./server.mjs";
+import { ISSUER, PASSWORD, overTls, start, stop } from "./server.mjs";
 
 await start();
 add("ada", PASSWORD);
@@ -293,13 +293,34 @@ const checks = {
       assert.equal(await page.locator("form").count(), 0);
     }
   },
+  async "over TLS the session belongs to this host alone, and nothing goes in the clear any more"() {
+    const { url, command, stop } = await overTls();
+    try {
+      command("users", "add", "ada");
+      const page = await browserOf(undefined, { ignoreHTTPSErrors: true });
+      // Chromium keeps this to itself where nobody vouches for the certificate.
+      const told = (await page.request.get(`${url}/oauth/sign-in`)).headers();
+      assert.match(told["strict-transport-security"] ?? "none", /max-age=\d{7,}/);
+      await page.goto(command("login-link", "--user", "ada").trim());
+      await page.keyboard.press("Enter");
+      await heading(page, "Signed in");
+      const [cookie] = await page.context().cookies();
+      const { name, secure, httpOnly, sameSite, path, domain } = cookie;
+      assert.deepEqual([secure, httpOnly, sameSite, path, domain], [true, true, "Lax", "/", "localhost"]);
+      assert.match(name, /^__Host-/, "no neighbour can set it");
+      await page.goto(`${url}/oauth/sign-in`);
+      await heading(page, "Signed in");
+    } finally {
+      await stop();
+    }
+  },
   async "no page fetched anything, from here or from anywhere"() {
     const own = asked.filter(([origin]) => origin === ISSUER);
     const pages = new Set(own.map(([, , address]) => new URL(address).pathname));
     for (const path of ["/oauth/sign-in", "/oauth/consent", "/oauth/link"]) assert.ok(pages.has(path), path);
     assert.deepEqual(own.filter(([, kind]) => !["document", "fetch"].includes(kind)), []);
     const others = new Set(asked.map(([origin]) => new URL(origin).hostname));
-    assert.deepEqual([...others].sort(), ["127.0.0.1", "client.test", "rebound.test", "stranger.test"]);
+    assert.deepEqual([...others].sort(), ["127.0.0.1", "client.test", "localhost", "rebound.test", "stranger.test"]);
   },
 };
 
