@@ -24,6 +24,7 @@ mod floors;
 mod fuzzing;
 mod generated;
 mod hostile;
+mod import_sql;
 mod keys;
 mod killed;
 mod limits;

@@ -2,17 +2,12 @@
 //! others are left at the database or read and forgotten. The program runs by itself, so that its
 //! memory is its own; the kernel tells the most it ever had.
 
-use std::{
-    fmt::Write as _,
-    io::{BufRead as _, BufReader, Write as _},
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
+use std::{fmt::Write as _, path::Path};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Server, call_message, initialize_message, mariadb, postgres};
+use crate::support::{Program, Server, mariadb, postgres};
 
 /// A million rows of more than a hundred bytes.
 const SQLITE: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) \
@@ -34,60 +29,6 @@ const TOOLS: [(&str, &str, std::ops::RangeInclusive<u64>); 5] = [
     ("to_the_end", "sql: { mode: write, query: \"$QUERY\", max_rows: 3 }", 3..=3),
 ];
 
-struct Program {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    _folder: TempDir,
-}
-
-impl Program {
-    fn start(bridge: &str, url: &str) -> Self {
-        let folder = TempDir::new().expect("a folder");
-        std::fs::write(folder.path().join("large.yaml"), bridge).expect("the folder can be written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
-            .args(["serve", "--stdio", "large.yaml"])
-            .current_dir(folder.path())
-            .env("DB", url)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program runs");
-        let (input, output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-        let mut program = Self { child, input, output: BufReader::new(output), _folder: folder };
-        let _ = program.ask(&initialize_message("2025-06-18"));
-        program
-    }
-
-    fn ask(&mut self, message: &Value) -> Value {
-        writeln!(self.input, "{message}").expect("the program reads");
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("the program answers");
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no message: {line:?}"))
-    }
-
-    fn call(&mut self, tool: &str) -> Value {
-        let result = self.ask(&call_message(tool, &json!({})))["result"].clone();
-        assert_ne!(result["isError"], true, "{tool}: {result}");
-        result["structuredContent"].clone()
-    }
-
-    /// The most memory it ever had, in KiB.
-    fn most(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line about memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn bridge(query: &str) -> String {
     let mut text =
         "bridge: large\nsources:\n  db: { sql: { url: \"${DB}\", read_only: false, statement_timeout: 50s } }\n\
@@ -106,12 +47,19 @@ fn is_flat(url: &str, query: &str) {
         println!("skipped: this system does not tell how much memory a process had");
         return;
     }
-    let mut program = Program::start(&bridge(query), url);
-    program.call("small");
-    program.call("touch");
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("large.yaml"), bridge(query)).expect("the folder can be written");
+    let mut program = Program::start(folder.path(), "large.yaml", &[("DB", url)]);
+    let call = |program: &mut Program, tool: &str| -> Value {
+        let result = program.call(tool, &json!({}));
+        assert_ne!(result["isError"], true, "{tool}: {result}");
+        result["structuredContent"].clone()
+    };
+    call(&mut program, "small");
+    call(&mut program, "touch");
     let before = program.most();
     for (tool, _, rows) in TOOLS {
-        let result = program.call(tool);
+        let result = call(&mut program, tool);
         if tool != "one" {
             assert_eq!(result["truncated"], true, "{tool}: {result}");
             assert!(result["row_count"].as_u64().is_some_and(|count| rows.contains(&count)), "{tool}: {result}");
@@ -119,7 +67,7 @@ fn is_flat(url: &str, query: &str) {
         let after = program.most();
         assert!(after < before + MORE, "{tool}: {before} KiB before, {after} KiB after");
         // The connection is as good as before: the rows that were left do not come now.
-        assert_eq!(program.call("small")["rows"], json!([{ "i": 1 }]), "{tool}");
+        assert_eq!(call(&mut program, "small")["rows"], json!([{ "i": 1 }]), "{tool}");
     }
 }
 

@@ -1,10 +1,14 @@
 //! Floor 3. What live databases say about the statements of the tools. Serves the schemas that are
 //! published and `check --connect`, which can keep it in a file for machines without the database.
 
+mod tables;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use tables::{Check, Key, Reference, Table, TableColumn, TableKind, Tables};
 
 /// What was found at the sources, by tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! Floor 9. `mcp-bridge import`: makes a bridge file of what others have described.
 
 mod openapi;
+mod sql;
+mod written;
 
 use clap::Subcommand;
 
@@ -11,11 +13,14 @@ use super::{Exit, report};
 pub(super) enum Options {
     /// Makes a bridge file of an OpenAPI document: OpenAPI 3.0, 3.1 or Swagger 2.0, in JSON or YAML
     Openapi(openapi::Options),
+    /// Makes a bridge file of the tables of a database: SQLite, PostgreSQL, MySQL or MariaDB
+    Sql(sql::Options),
 }
 
 pub(super) fn run(options: &Options) -> Exit {
     match options {
         Options::Openapi(options) => openapi::run(options),
+        Options::Sql(options) => sql::run(options),
     }
 }
 

@@ -42,23 +42,24 @@ pub struct Draft {
     pub skipped: Vec<Skipped>,
 }
 
-/// Makes the file. `origin` is what the person named as the document.
+/// Makes the file. `origin` is what the person named as the document; `variables` are what the file is
+/// checked with.
 ///
 /// # Errors
 /// A sentence without a full stop, when nothing is left that could be served.
-pub fn draft(imported: &Imported, origin: &str) -> Result<Draft, String> {
+pub fn draft(imported: &Imported, origin: &str, variables: &dyn Variables) -> Result<Draft, String> {
     let mut skipped = Vec::new();
-    let mut tools = within_bounds(&imported.tools, &mut skipped);
+    let mut tools = within_bounds(imported, &mut skipped);
     for _ in 0..ROUNDS {
         if tools.is_empty() {
             let why = skipped
                 .first()
                 .or_else(|| imported.skipped.first())
                 .map_or(String::new(), |it: &Skipped| format!(": {}: {}", it.key, it.reason));
-            return Err(format!("none of the operations can be a tool{why}"));
+            return Err(format!("no tool can be made of it{why}"));
         }
         let text = layout(imported, &tools, origin).text();
-        let checked = checked(&text);
+        let checked = checked(&text, variables);
         // Advice is about the words of whoever described the API: it is the author's to follow.
         let faults: Vec<_> = checked.diagnostics.iter().filter(|fault| !fault.code.is_advice()).collect();
         if faults.is_empty()
@@ -71,7 +72,7 @@ pub fn draft(imported: &Imported, origin: &str) -> Result<Draft, String> {
         for fault in faults {
             let at = fault.primary.as_ref().map(|label| label.span.range().start);
             let Some((_, name)) = at.and_then(|at| starts.range(..=at).next_back()) else {
-                return Err(format!("no bridge can be made of the document: {}", fault.message));
+                return Err(format!("no bridge can be made of it: {}", fault.message));
             };
             out.entry(name.clone()).or_insert_with(|| fault.message.clone());
         }
@@ -83,24 +84,24 @@ pub fn draft(imported: &Imported, origin: &str) -> Result<Draft, String> {
             None => true,
         });
     }
-    Err("no bridge can be made of the document that has no faults".into())
+    Err("no bridge can be made of it that has no faults".into())
 }
 
-/// What would be served of a file, with stand-ins for its variables.
+/// What would be served of a file.
 #[must_use]
-pub fn served(text: &str) -> Option<(Plan, Vault)> {
-    checked(text).plan
+pub fn served(text: &str, variables: &dyn Variables) -> Option<(Plan, Vault)> {
+    checked(text, variables).plan
 }
 
-/// What `check` finds in a file, with stand-ins for its variables.
-pub(super) fn faults(text: &str) -> Diagnostics {
-    checked(text).diagnostics
+/// What `check` finds in a file.
+pub(super) fn faults(text: &str, variables: &dyn Variables) -> Diagnostics {
+    checked(text, variables).diagnostics
 }
 
-fn checked(text: &str) -> Checked {
+fn checked(text: &str, variables: &dyn Variables) -> Checked {
     let mut files = FileSet::new();
     files.add("bridge.yaml", text);
-    check(&files, &StandIns)
+    check(&files, variables)
 }
 
 /// The members of a mapping of a file by where they begin: what stands behind one belongs to it.
@@ -119,13 +120,13 @@ pub(super) fn sources(head: &str) -> usize {
 }
 
 /// As many tools as a file can hold.
-fn within_bounds(tools: &[Drafted], skipped: &mut Vec<Skipped>) -> Vec<Drafted> {
+fn within_bounds(imported: &Imported, skipped: &mut Vec<Skipped>) -> Vec<Drafted> {
     let mut nodes = 0;
     let mut kept = Vec::new();
-    for tool in tools {
+    for tool in &imported.tools {
         nodes += tool.tool.values().map(|member| 1 + size(member)).sum::<usize>() + 2;
         if nodes > NODES_MAX {
-            skipped.push(Skipped::new(&tool.key, "the file is full: choose fewer by --tag, --path or --operation"));
+            skipped.push(Skipped::new(&tool.key, &format!("the file is full: choose fewer by {}", imported.choosing)));
         } else {
             kept.push(tool.clone());
         }
@@ -144,10 +145,12 @@ fn size(value: &Value) -> usize {
 
 /// The file in its parts.
 fn layout(imported: &Imported, tools: &[Drafted], origin: &str) -> Layout {
-    let used: BTreeSet<&str> = tools.iter().filter_map(|tool| tool.tool.get("rest")?.get("source")?.as_str()).collect();
+    let operation = |tool: &'_ Drafted| tool.tool.get("rest").or_else(|| tool.tool.get("sql")).cloned();
+    let used: BTreeSet<String> =
+        tools.iter().filter_map(|tool| Some(operation(tool)?.get("source")?.as_str()?.to_owned())).collect();
     let mut members = imported.head.clone();
     if let Some(sources) = members.get_mut("sources").and_then(Value::as_object_mut) {
-        sources.retain(|name, _| used.contains(name.as_str()));
+        sources.retain(|name, _| used.contains(name));
     }
     let mut head = String::new();
     for (at, (key, value)) in members.iter().enumerate() {
@@ -171,7 +174,8 @@ fn layout(imported: &Imported, tools: &[Drafted], origin: &str) -> Layout {
 }
 
 /// An environment in which every variable is set: the person's own may not be there yet.
-struct StandIns;
+#[derive(Debug)]
+pub struct StandIns;
 
 impl Variables for StandIns {
     fn variable(&self, _: &str) -> Option<String> {

@@ -58,8 +58,10 @@ impl Block {
     /// A tool as it is made. With one source in the file, none is named.
     pub(super) fn of(tool: &Drafted, only: bool) -> Self {
         let mut members = tool.tool.clone();
-        if only && let Some(rest) = members.get_mut("rest").and_then(Value::as_object_mut) {
-            rest.shift_remove("source");
+        for operation in ["rest", "sql"] {
+            if only && let Some(operation) = members.get_mut(operation).and_then(Value::as_object_mut) {
+                operation.shift_remove("source");
+            }
         }
         let body = write::block(&Map::from_iter([(tool.name.clone(), json!(members))]), 1);
         let made = Some((tool.key.clone(), digest(&body)));

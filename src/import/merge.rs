@@ -8,7 +8,10 @@ use super::{
     draft::{self, Draft},
     layout::{Block, Layout},
 };
-use crate::{diag::Diagnostics, yaml::Pointer};
+use crate::{
+    diag::Diagnostics,
+    yaml::{Pointer, Variables},
+};
 
 /// What has become of a tool, or of the rest of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,21 +43,25 @@ pub struct Merged {
     pub skipped: Vec<Skipped>,
 }
 
-/// Brings a file up to date with a document.
+/// Brings a file up to date with a document. `variables` are what it is checked with.
 ///
 /// # Errors
 /// Why nothing can be written, without a full stop.
-pub fn merge(existing: &str, imported: &Imported, made: &Draft) -> Result<Merged, String> {
+pub fn merge(
+    existing: &str,
+    (imported, made): (&Imported, &Draft),
+    variables: &dyn Variables,
+) -> Result<Merged, String> {
     let old = Layout::of(existing)?;
     if !old.is_imported() {
         return Err("it was not made by `mcp-bridge import`: name another file".into());
     }
     let fresh = Layout::of(&made.text)?;
-    let before = draft::faults(existing);
+    let before = draft::faults(existing, variables);
     let mut refused: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let merged = Merging { old: &old, fresh: &fresh, imported, made, refused: &refused }.run();
-        let faults = draft::faults(&merged.text);
+        let faults = draft::faults(&merged.text, variables);
         let known = |message: &str| before.iter().any(|fault| fault.message == message);
         let changed: BTreeSet<&str> = merged.changed.iter().map(|(_, name)| name.as_str()).collect();
         let mut found = BTreeMap::new();

@@ -1,17 +1,21 @@
-//! Floor 7. From what others have described to a bridge file: an API document becomes sources and tools,
-//! printed as a person would write them and checked before anybody sees them. Pure.
+//! Floor 7. From what others have described to a bridge file: an API document or the tables of a database
+//! become sources and tools, printed as a person would write them and checked before anybody sees them. Pure.
 
 mod draft;
 mod layout;
 mod merge;
+mod names;
 mod openapi;
+mod sql;
+mod words;
 mod write;
 
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use draft::{Draft, draft, served};
+pub use draft::{Draft, StandIns, draft, served};
 pub use merge::{Fate, Merged, merge};
+pub use sql::{ToolKind, WantedTables, sql};
 
 /// What is wanted of a document.
 #[derive(Clone, Debug, Default)]
@@ -39,9 +43,9 @@ pub struct Wanted {
 pub struct Imported {
     /// The bridge without its tools.
     pub head: Map<String, Value>,
-    /// The tools, in the order of the document.
+    /// The tools, in the order of what they are made of.
     pub tools: Vec<Drafted>,
-    /// All operations of the document, wanted or not.
+    /// All that a tool could be made of, wanted or not.
     pub known: Vec<String>,
     /// What is not among the tools, and why.
     pub skipped: Vec<Skipped>,
@@ -49,12 +53,14 @@ pub struct Imported {
     pub notes: Vec<String>,
     /// What must be in the environment.
     pub variables: Vec<Variable>,
+    /// The options that choose fewer.
+    pub choosing: &'static str,
 }
 
-/// A tool of an operation.
+/// A tool of an operation, or of a table.
 #[derive(Clone, Debug)]
 pub struct Drafted {
-    /// What the operation is known by: its method and path.
+    /// What it is known by: method and path of its operation, or what it does with which table.
     pub key: String,
     /// The tool's name.
     pub name: String,

@@ -55,7 +55,13 @@ fn member(key: &str, value: &Value, level: usize, out: &mut String) {
         }
         Value::String(value) => {
             let value = escaped(value);
-            if value.chars().count() > room && folds(&value) {
+            if stands(&value) {
+                let _ = writeln!(out, " |-");
+                for line in value.split('\n') {
+                    let line = if line.is_empty() { String::new() } else { format!("{indent}  {line}") };
+                    let _ = writeln!(out, "{line}");
+                }
+            } else if value.chars().count() > room && folds(&value) {
                 let _ = writeln!(out, " >-");
                 fold(&value, level + 1, out);
             } else {
@@ -154,6 +160,15 @@ fn is_visible(char: char) -> bool {
         matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
     let odd = matches!(char, '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}') || u32::from(char) > 0x1_ffff;
     !char.is_control() && !hidden && !odd
+}
+
+/// Whether a text of several lines can stand as it is, such as SQL.
+fn stands(text: &str) -> bool {
+    let mut lines = text.split('\n');
+    text.contains('\n')
+        && lines.clone().all(|line| !line.ends_with(' ') && line.chars().all(is_visible))
+        && lines.next().is_some_and(|first| !first.is_empty() && !first.starts_with(' '))
+        && lines.next_back().is_some_and(|last| !last.is_empty())
 }
 
 /// Whether folding leaves a text as it is: words with single blanks between them.
@@ -292,6 +307,15 @@ tools:
             "${",
             "$",
             "a\u{85}b",
+            "a\n  b\n\nc: #d",
+            "a\n",
+            "a\n\n",
+            "\na",
+            " a\nb",
+            "a \nb",
+            "a\n\tb",
+            "a\r\nb",
+            "a\n---\nb\n...",
             "\u{feff}",
             "\u{2028}",
             "\u{1f600}",

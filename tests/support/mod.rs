@@ -6,6 +6,7 @@ mod events;
 mod http;
 mod httpbin;
 pub(crate) mod person;
+mod program;
 mod scripted;
 mod servers;
 mod signer;
@@ -16,6 +17,7 @@ pub(crate) use bridge::{Served, call_message, initialize_message, plan_of, serve
 pub(crate) use events::Events;
 pub(crate) use http::{Post, Response, raw};
 pub(crate) use httpbin::PNG;
+pub(crate) use program::Program;
 pub(crate) use scripted::{Scripted, StandIn, stand_in};
 pub(crate) use servers::{Server, mariadb, pooler, postgres};
 pub(crate) use signer::{Key, with};

@@ -2,7 +2,6 @@
 
 mod body;
 mod document;
-mod names;
 mod operations;
 mod output;
 mod params;
@@ -10,14 +9,13 @@ mod request;
 mod security;
 mod servers;
 mod shape;
-mod words;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Drafted, Imported, Skipped, Wanted};
+use super::{Drafted, Imported, Skipped, Wanted, names, words};
 use document::{Document, text};
 use names::Names;
 use operations::Operation;
@@ -77,7 +75,8 @@ pub(super) fn read(value: &Value, wanted: &Wanted, found_at: Option<&Url>) -> Re
     let mut notes: Vec<String> = reader.sources.iter().flat_map(|source| source.signing.notes.clone()).collect();
     notes.sort_unstable();
     notes.dedup();
-    Ok(Imported { head: reader.head(title), tools, known, skipped, notes, variables })
+    let choosing = "--tag, --path, --method or --operation";
+    Ok(Imported { head: reader.head(title), tools, known, skipped, notes, variables, choosing })
 }
 
 fn base(wanted: &Wanted) -> Result<Option<Url>, String> {

@@ -11,6 +11,7 @@ mod preview;
 mod remote;
 mod row;
 mod sqlite;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -37,8 +37,9 @@ impl From<Access> for Asker {
     }
 }
 
-/// Table-valued pragmas that only tell about the schema.
-const TELLING: [&str; 10] = [
+/// Pragmas that only tell: table-valued ones about the schema, and the one by which an index of full texts
+/// sees that it was changed.
+const TELLING: [&str; 11] = [
     "table_info",
     "table_xinfo",
     "table_list",
@@ -49,6 +50,7 @@ const TELLING: [&str; 10] = [
     "database_list",
     "collation_list",
     "function_list",
+    "data_version",
 ];
 
 impl Gate {
