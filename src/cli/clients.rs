@@ -18,20 +18,30 @@ use crate::{
         TokenText,
         oauth::{Client, GrantType, Origin, Standing},
     },
+    telemetry::AccountChanged,
 };
 
 /// `mcp-bridge clients`
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
     /// Makes a client and prints its id and its secret, once
+    #[command(
+        after_help = "Examples:\n  mcp-bridge clients create --name Nightly --grant client-credentials --scope orders:read\n  mcp-bridge clients create --name App --grant code --redirect https://app.example.com/callback"
+    )]
     Create(Create),
     /// Shows every client, and no secret
+    #[command(after_help = "Examples:\n  mcp-bridge clients list\n  mcp-bridge clients list --json")]
     List(List),
     /// Lets a client come that registered itself and waits
+    #[command(after_help = "Examples:\n  mcp-bridge clients approve CLIENT_ID")]
     Approve(One),
     /// Gives a client another secret, and prints it, once
+    #[command(
+        after_help = "Examples:\n  mcp-bridge clients rotate CLIENT_ID\n  mcp-bridge clients rotate CLIENT_ID --overlap 0s"
+    )]
     Rotate(Rotate),
     /// Takes a client back, with every token it has, at once
+    #[command(after_help = "Examples:\n  mcp-bridge clients revoke CLIENT_ID")]
     Revoke(One),
 }
 
@@ -113,7 +123,8 @@ pub(super) fn run(options: &Options) -> Exit {
 }
 
 fn create(options: &Create) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, plan, runtime, .. } = &kept;
     let signs_in = options.ways.contains(&Way::Code);
     if signs_in == options.redirects.is_empty() {
         let (message, help) = if signs_in {
@@ -127,7 +138,7 @@ fn create(options: &Create) -> Result<Exit, Exit> {
         return Err(refuse("a client without a secret cannot act for itself", Some("leave --public out")));
     }
     let mut scopes = options.scopes.clone();
-    if let Some(plan) = &plan {
+    if let Some(plan) = plan {
         known_scopes(&scopes, plan)?;
         if let (true, Some(authority)) = (scopes.is_empty(), &plan.server.authority) {
             for scope in authority.scopes_supported.iter().chain(&authority.default_scopes) {
@@ -160,7 +171,7 @@ fn create(options: &Create) -> Result<Exit, Exit> {
         created_at: 0,
     };
     let keeping = if options.public { Keeping::Public } else { Keeping::Secret };
-    let made = runtime.block_on(admin::create_client(&state, client, keeping, Utc::now().timestamp()));
+    let made = runtime.block_on(admin::create_client(state, client, keeping, Utc::now().timestamp()));
     let made = made.map_err(|fault| told(&fault))?;
     if let Some(secret) = &made.secret {
         report::tell("This is the only time the secret is shown:");
@@ -168,7 +179,14 @@ fn create(options: &Create) -> Result<Exit, Exit> {
     } else {
         show(&made.client.id, None);
     }
-    Ok(Exit::Fine)
+    kept.note_account(&changed("created", &made.client))
+}
+
+/// What the record is told of a client.
+fn changed<'a>(decision: &'static str, client: &'a Client) -> AccountChanged<'a> {
+    let workspace = client.workspace.as_deref();
+    let (id, name) = (client.id.as_str(), Some(client.name.as_str()));
+    AccountChanged { what: "client", decision, id, name, workspace, scopes: &client.scopes }
 }
 
 /// On the standard output alone, so that it can be caught.
@@ -194,35 +212,39 @@ fn list(options: &List) -> Result<Exit, Exit> {
 }
 
 fn approve(options: &One) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
-    let approved = runtime.block_on(admin::approve_client(&state, &options.id, Utc::now().timestamp()));
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, runtime, .. } = &kept;
+    let approved = runtime.block_on(admin::approve_client(state, &options.id, Utc::now().timestamp()));
     let client = approved.map_err(|fault| told(&fault))?;
     report::tell(&format!("`{}` may come. People are sent back to {}.", client.name, client.redirects.join(", ")));
-    Ok(Exit::Fine)
+    kept.note_account(&changed("approved", &client))
 }
 
 fn rotate(options: &Rotate) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, runtime, .. } = &kept;
     let now = Utc::now().timestamp();
     let Lifetime(Some(overlap)) = options.overlap else {
         return Err(refuse("an overlap has an end: 24h, for example", None));
     };
-    let rotated = runtime.block_on(admin::rotate_client(&state, &options.id, overlap, now));
+    let rotated = runtime.block_on(admin::rotate_client(state, &options.id, overlap, now));
     let secret = rotated.map_err(|fault| told(&fault))?;
     report::tell(&format!(
         "The old secret is valid until {}. This is the only time the new one is shown:",
         time(now + overlap)
     ));
     show(&options.id, Some(&secret));
-    Ok(Exit::Fine)
+    let (id, decision) = (options.id.as_str(), "rotated");
+    kept.note_account(&AccountChanged { what: "client", decision, id, name: None, workspace: None, scopes: &[] })
 }
 
 fn revoke(options: &One) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
-    let revoked = runtime.block_on(admin::revoke_client(&state, &options.id, Utc::now().timestamp()));
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, runtime, .. } = &kept;
+    let revoked = runtime.block_on(admin::revoke_client(state, &options.id, Utc::now().timestamp()));
     let client = revoked.map_err(|fault| told(&fault))?;
     report::tell(&format!("The client `{}` ({}) is revoked, and every token it had.", client.name, client.id));
-    Ok(Exit::Fine)
+    kept.note_account(&changed("revoked", &client))
 }
 
 fn told(fault: &AdminFault) -> Exit {

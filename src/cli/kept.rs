@@ -13,7 +13,7 @@ use crate::{
     plan::{Plan, StatePlace, Stored},
     secret::{Secret, Vault},
     state::State,
-    telemetry::{Audit, KeyChanged},
+    telemetry::{AccountChanged, Audit, KeyChanged, Unwritten},
 };
 
 /// Characters of a name at most.
@@ -127,11 +127,20 @@ impl Kept {
         workspace: Option<&str>,
     ) -> Result<Exit, Exit> {
         let Some(audit) = &self.audit else { return Ok(Exit::Fine) };
-        let noted = self.runtime.block_on(audit.key_changed(&KeyChanged { decision, key, caller, workspace }));
-        match noted {
-            Ok(()) => Ok(Exit::Fine),
-            Err(fault) => Err(refuse(&format!("the change was made and is not in the record: {fault}"), None)),
-        }
+        noted(self.runtime.block_on(audit.key_changed(&KeyChanged { decision, key, caller, workspace })))
+    }
+
+    /// Records a change of a client or a person, where the bridge files want a record.
+    pub(super) fn note_account(&self, change: &AccountChanged<'_>) -> Result<Exit, Exit> {
+        let Some(audit) = &self.audit else { return Ok(Exit::Fine) };
+        noted(self.runtime.block_on(audit.account_changed(change)))
+    }
+}
+
+fn noted(noted: Result<(), Unwritten>) -> Result<Exit, Exit> {
+    match noted {
+        Ok(()) => Ok(Exit::Fine),
+        Err(fault) => Err(refuse(&format!("the change was made and is not in the record: {fault}"), None)),
     }
 }
 
@@ -157,7 +166,7 @@ pub(super) fn open(place: &Where, wanted: Wanted) -> Result<Kept, Exit> {
     let runtime = runtime.map_err(|error| refuse(&format!("the state cannot be opened: {error}"), None))?;
     let state = runtime.block_on(State::open(&place, &vault)).map_err(|fault| refuse(&fault.to_string(), None))?;
     // A change that nobody could account for is not begun.
-    let audit = match plan.as_ref().filter(|_| wanted == Wanted::Keys) {
+    let audit = match &plan {
         Some(plan) => runtime.block_on(open_audit(plan, &vault)).map_err(|fault| refuse(fault.public(), None))?,
         None => None,
     };

@@ -18,12 +18,18 @@ use crate::state::{Key, NewKey, Standing, TokenText, Which};
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
     /// Makes a key and prints its token, once
+    #[command(
+        after_help = "Examples:\n  mcp-bridge keys create --name poke --scope orders:read\n  KEY=$(mcp-bridge keys create --name ci --workspace acme --expires 90d)"
+    )]
     Create(Create),
     /// Shows every key, and no token
+    #[command(after_help = "Examples:\n  mcp-bridge keys list\n  mcp-bridge keys list bridges/ --json")]
     List(List),
     /// Makes a key in the place of another, and prints its token, once
+    #[command(after_help = "Examples:\n  mcp-bridge keys rotate poke\n  mcp-bridge keys rotate poke --overlap 0s")]
     Rotate(Rotate),
     /// Takes a key back, at once
+    #[command(after_help = "Examples:\n  mcp-bridge keys revoke poke\n  mcp-bridge keys revoke ci --workspace acme")]
     Revoke(Revoke),
 }
 

@@ -22,20 +22,28 @@ use crate::{
     },
     secret::Secret,
     state::oauth::{Standing, User},
+    telemetry::AccountChanged,
 };
 
 /// `mcp-bridge users`
 #[derive(Debug, Subcommand)]
 pub(super) enum Options {
     /// Makes an account
+    #[command(
+        after_help = "Examples:\n  mcp-bridge users add ada --workspace acme\n  mcp-bridge users add ada --password < password.txt"
+    )]
     Add(Add),
     /// Shows every account
+    #[command(after_help = "Examples:\n  mcp-bridge users list\n  mcp-bridge users list --json")]
     List(List),
     /// Reads another password from the standard input
+    #[command(after_help = "Examples:\n  mcp-bridge users password ada < password.txt")]
     Password(One),
     /// Keeps a person out, with every session and token, at once
+    #[command(after_help = "Examples:\n  mcp-bridge users disable ada")]
     Disable(One),
     /// Lets a person in again
+    #[command(after_help = "Examples:\n  mcp-bridge users enable ada")]
     Enable(One),
 }
 
@@ -75,6 +83,7 @@ pub(super) struct One {
 
 /// `mcp-bridge login-link`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mcp-bridge login-link --user ada")]
 pub(super) struct LoginLink {
     /// Who signs in with it
     #[arg(long)]
@@ -98,10 +107,16 @@ pub(super) fn link(options: &LoginLink) -> Exit {
     linked(options).unwrap_or_else(|exit| exit)
 }
 
+/// What the record is told of a person.
+const fn changed<'a>(decision: &'static str, id: &'a str) -> AccountChanged<'a> {
+    AccountChanged { what: "user", decision, id, name: None, workspace: None, scopes: &[] }
+}
+
 fn add(options: &Add) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, plan, runtime, .. } = &kept;
     let name = named(&options.name)?.to_lowercase();
-    if let Some(plan) = &plan {
+    if let Some(plan) = plan {
         known_scopes(&options.scopes, plan)?;
     }
     let password = if options.password { Some(hashed()?) } else { None };
@@ -116,10 +131,11 @@ fn add(options: &Add) -> Result<Exit, Exit> {
         standing: Standing::Active,
         created_at: now,
     };
-    runtime.block_on(admin::add_user(&state, &user, now)).map_err(|fault| told(&fault))?;
+    runtime.block_on(admin::add_user(state, &user, now)).map_err(|fault| told(&fault))?;
     let how = if has_password { "by name and password" } else { "by links: `mcp-bridge login-link`" };
     report::tell(&format!("`{name}` can sign in, {how}."));
-    Ok(Exit::Fine)
+    let (workspace, scopes) = (options.workspace.as_deref(), options.scopes.as_slice());
+    kept.note_account(&AccountChanged { workspace, scopes, ..changed("created", &name) })
 }
 
 /// What is kept of a password that comes by the standard input.
@@ -153,18 +169,21 @@ fn list(options: &List) -> Result<Exit, Exit> {
 }
 
 fn change(options: &One) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, runtime, .. } = &kept;
     let name = named(&options.name)?;
-    let changed = admin::set_password(&state, &name, hashed()?, Utc::now().timestamp());
-    runtime.block_on(changed).map_err(|fault| told(&fault))?;
+    let password = hashed()?;
+    let set = admin::set_password(state, &name, password, Utc::now().timestamp());
+    runtime.block_on(set).map_err(|fault| told(&fault))?;
     report::tell(&format!("`{name}` has another password, and has to sign in again."));
-    Ok(Exit::Fine)
+    kept.note_account(&changed("password_changed", &name))
 }
 
 fn settle(options: &One, standing: Standing) -> Result<Exit, Exit> {
-    let Kept { state, runtime, .. } = open(&options.place, Wanted::People)?;
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, runtime, .. } = &kept;
     let name = named(&options.name)?;
-    let settled = admin::settle_user(&state, &name, standing, Utc::now().timestamp());
+    let settled = admin::settle_user(state, &name, standing, Utc::now().timestamp());
     runtime.block_on(settled).map_err(|fault| told(&fault))?;
     report::tell(&match standing {
         Standing::Active => format!("`{name}` can sign in again."),
@@ -172,18 +191,20 @@ fn settle(options: &One, standing: Standing) -> Result<Exit, Exit> {
             format!("`{name}` is kept out, and every session and token has ended.")
         }
     });
-    Ok(Exit::Fine)
+    let decision = if standing == Standing::Active { "enabled" } else { "disabled" };
+    kept.note_account(&changed(decision, &name))
 }
 
 fn linked(options: &LoginLink) -> Result<Exit, Exit> {
-    let Kept { state, plan, runtime, .. } = open(&options.place, Wanted::People)?;
+    let kept = open(&options.place, Wanted::People)?;
+    let Kept { state, plan, runtime, .. } = &kept;
     let name = named(&options.user)?;
-    let made = runtime.block_on(admin::login_link(&state, &name, Utc::now().timestamp()));
+    let made = runtime.block_on(admin::login_link(state, &name, Utc::now().timestamp()));
     let token = made.map_err(|fault| told(&fault))?;
     report::tell("It signs in once, within ten minutes. Open it in the browser in which you connect:");
-    let url = plan.and_then(|plan| plan.server.public_url).unwrap_or_default();
+    let url = plan.as_ref().and_then(|plan| plan.server.public_url.clone()).unwrap_or_default();
     report::show(&format!("{url}/oauth/link?token={}", token.text.expose()));
-    Ok(Exit::Fine)
+    kept.note_account(&changed("login_link_made", &name))
 }
 
 fn told(fault: &AdminFault) -> Exit {

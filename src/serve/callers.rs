@@ -3,10 +3,9 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use ipnet::IpNet;
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 
-use super::challenge::Challenges;
+use super::{challenge::Challenges, forwarded::Proxies};
 use crate::{
     access::{Authenticator, Exhausted, Limits, Presented, Refused, Verdict},
     authority::Authority,
@@ -23,7 +22,6 @@ const POKE_USER: &str = "x-poke-user-id";
 /// How often the record tells that the same caller was let in: its calls tell so, too.
 const TOLD: Rate = Rate { count: 1, per: Duration::from_hours(1) };
 const TOLD_KEYS: usize = 8192;
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Everything that callers are held against.
 #[derive(Debug)]
@@ -36,7 +34,7 @@ pub(super) struct Callers {
     /// Callers that were told of in the record a short time ago.
     told: Limiter,
     end_user_header: Option<String>,
-    proxies: Vec<IpNet>,
+    proxies: Proxies,
 }
 
 /// What is known of a request before its body is read.
@@ -73,13 +71,13 @@ impl Callers {
             limits: Limits::new(&server.limits, state),
             told: Limiter::new(TOLD, TOLD_KEYS),
             end_user_header: server.end_user_header.clone(),
-            proxies: server.trusted_proxies.clone(),
+            proxies: Proxies::new(&server.trusted_proxies),
         }
     }
 
     /// Tells who is calling, and counts the request.
     pub(super) async fn admit(&self, head: &Head) -> Result<Arc<Principal>, Turned> {
-        let (headers, address) = (&head.headers, self.address(&head.headers, head.peer));
+        let (headers, address) = (&head.headers, self.origin_of(head));
         let presented = Presented {
             path: head.uri.path(),
             authorization: presented(headers, header::AUTHORIZATION.as_str()),
@@ -108,7 +106,7 @@ impl Callers {
 
     /// Where a request comes from, as far as proxies are believed.
     pub(super) fn origin_of(&self, head: &Head) -> IpAddr {
-        self.address(&head.headers, head.peer)
+        self.proxies.client(&head.headers, head.peer)
     }
 
     /// The credential by which an upstream vouched for a caller.
@@ -119,7 +117,7 @@ impl Callers {
 
     /// Records what was decided about a request.
     pub(super) fn record(&self, audit: &Audit, head: &Head, found: &Result<Arc<Principal>, Turned>) {
-        let address = self.address(&head.headers, head.peer);
+        let address = self.origin_of(head);
         let decision = match found {
             Ok(principal) => {
                 if self.told.take(&(principal.key(), principal.end_user().map(|(person, _)| person), address)).is_err()
@@ -145,7 +143,7 @@ impl Callers {
 
     /// Counts the messages of a batch, the first of which was counted with its request.
     pub(super) async fn count(&self, principal: &Principal, head: &Head, more: usize) -> Result<(), Turned> {
-        let (more, address) = (u32::try_from(more).unwrap_or(u32::MAX), self.address(&head.headers, head.peer));
+        let (more, address) = (u32::try_from(more).unwrap_or(u32::MAX), self.origin_of(head));
         self.limits.known(principal, address, more).await.map_err(Turned::Exhausted)
     }
 
@@ -157,24 +155,6 @@ impl Callers {
             Some(person) => Arc::new(principal.on_behalf_of(person)),
             None => principal,
         }
-    }
-
-    /// Where the caller is: what the last proxy that is believed says, or the other end.
-    fn address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-        let is_proxy = |address: IpAddr| self.proxies.iter().any(|proxy| proxy.contains(&address.to_canonical()));
-        if self.proxies.is_empty() || !is_proxy(peer) {
-            return peer;
-        }
-        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
-        let mut client = peer;
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
-            client = hop;
-            if !is_proxy(hop) {
-                break;
-            }
-        }
-        client
     }
 }
 
@@ -209,30 +189,6 @@ fn is_person(header: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Vault;
-
-    #[test]
-    fn an_address_is_believed_of_proxies_that_are_trusted_and_of_nobody_else() {
-        let mut plan = Plan::default();
-        plan.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let authenticator = Authenticator::new(&plan, &Vault::default(), None).unwrap();
-        let callers = Callers::new(&plan, authenticator, None, None);
-        for (peer, lines, expected) in [
-            ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
-            ("10.0.0.1", &[], "10.0.0.1"),
-            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            ("::ffff:10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            ("::1", &["203.0.113.9, 198.51.100.7, 10.2.3.4"], "198.51.100.7"),
-            ("10.0.0.1", &["203.0.113.9", "198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", &["198.51.100.7, nonsense"], "10.0.0.1"),
-            ("10.0.0.1", &["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
-        ] {
-            let headers: HeaderMap =
-                lines.iter().map(|line| (FORWARDED_FOR, HeaderValue::from_str(line).unwrap())).collect();
-            assert_eq!(callers.address(&headers, peer.parse().unwrap()).to_string(), expected, "{peer} {lines:?}");
-        }
-    }
-
     #[test]
     fn a_person_has_one_form() {
         for (header, text, fits) in [

@@ -8,6 +8,7 @@ mod channels;
 mod connection;
 mod cors;
 mod events;
+mod forwarded;
 mod guard;
 mod http;
 mod lasting;

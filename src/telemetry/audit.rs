@@ -118,6 +118,30 @@ pub struct KeyChanged<'a> {
     pub workspace: Option<&'a str>,
 }
 
+/// A client or a person that was changed on the command line: by whoever may open the state.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountChanged<'a> {
+    /// `client` or `user`.
+    #[serde(rename = "event")]
+    pub what: &'static str,
+    /// What was done, such as `created` or `revoked`.
+    pub decision: &'static str,
+    /// The id of a client, or the name a person signs in with.
+    pub id: &'a str,
+    /// The name that people are shown, of a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Where it belongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<&'a str>,
+    /// What it may do from now on at most, where that was said.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub scopes: &'a [String],
+}
+
+/// Who changes things on the command line.
+const OPERATOR: &str = "operator";
+
 /// A call of a tool.
 #[derive(Clone, Debug, Serialize)]
 struct Entry<'a> {
@@ -218,8 +242,23 @@ impl Audit {
             event: &'static str,
             #[serde(flatten)]
             change: &'a KeyChanged<'a>,
+            by: &'static str,
         }
-        self.sure(&Told { event: "key", change }).await
+        self.sure(&Told { event: "key", change, by: OPERATOR }).await
+    }
+
+    /// Notes a change of a client or a person, and waits until that is written.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub async fn account_changed(&self, change: &AccountChanged<'_>) -> Result<(), Unwritten> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            #[serde(flatten)]
+            change: &'a AccountChanged<'a>,
+            by: &'static str,
+        }
+        self.sure(&Told { change, by: OPERATOR }).await
     }
 
     /// Writes an entry that somebody waits for.

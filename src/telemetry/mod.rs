@@ -3,7 +3,7 @@
 mod audit;
 mod lines;
 
-pub use audit::{Audit, CallRecord, Called, Decision, KeyChanged, Ledger, Unwritten, Who};
+pub use audit::{AccountChanged, Audit, CallRecord, Called, Decision, KeyChanged, Ledger, Unwritten, Who};
 pub use lines::Lines;
 
 use std::{future::Future, time::Instant};
