@@ -1,4 +1,4 @@
-//! What commands print, word for word: every folder of `tests/desk` holds files and a transcript,
+//! What commands print, word for word but for tokens, ids and times: every folder of `tests/desk` holds files and a transcript,
 //! whose commands are run again in a copy of the folder. `UPDATE=1` writes the transcripts anew.
 
 use std::{
@@ -8,6 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use regex::Regex;
 use tempfile::TempDir;
 
 const TRANSCRIPT: &str = "transcript.txt";
@@ -42,6 +43,29 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     all.into_iter().flatten().collect()
+}
+
+/// What differs from run to run: tokens, ids and times. An id is known by the token or the client that it came with.
+#[derive(Default)]
+struct Masks {
+    keys: Vec<String>,
+}
+
+impl Masks {
+    fn apply(&mut self, text: &str) -> String {
+        let pattern = |text: &str| Regex::new(text).expect("a pattern");
+        let token = pattern("(mcb_[a-z]+)_([A-Za-z0-9]{8})_[A-Za-z0-9]+");
+        for found in token.captures_iter(text).filter(|found| &found[1] == "mcb_pat") {
+            self.keys.push(found[2].to_owned());
+        }
+        let mut text = token.replace_all(text, "${1}_…").into_owned();
+        for (at, id) in self.keys.iter().enumerate() {
+            text = text.replace(id, &format!("KEY-{:04}", at + 1));
+        }
+        let text = pattern(r"\bc_[A-Za-z0-9]{24}\b").replace_all(&text, "c_CLIENT-CLIENT-CLIENT-CLI");
+        let text = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z").replace_all(&text, "yyyy-mm-ddThh:mm:ssZ");
+        pattern("  20[0-9]{2}-[0-9]{2}-[0-9]{2}  ").replace_all(&text, "  yyyy-mm-dd  ").into_owned()
+    }
 }
 
 /// What a command prints, its errors marked, with its exit code when it is not 0.
@@ -88,9 +112,9 @@ fn every_command_prints_what_its_transcript_says() {
         let path = scene.join(TRANSCRIPT);
         let expected = fs::read_to_string(&path).expect("a transcript");
         let folder = copy(&scene);
-        let mut found = String::new();
+        let (mut found, mut masks) = (String::new(), Masks::default());
         for command in expected.lines().filter_map(|line| line.strip_prefix("$ ")) {
-            let told = run(command, folder.path());
+            let told = masks.apply(&run(command, folder.path()));
             let told: Vec<_> = told.lines().map(str::trim_end).chain([""]).collect();
             writeln!(found, "$ {command}\n{}", told.join("\n")).expect("memory");
         }

@@ -2,8 +2,11 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use mcp_bridge::{bridge::json_schema, cli::diagnostics_page};
-use serde_json::Value;
+use mcp_bridge::{
+    bridge::{Holds, editor_schema, json_schema},
+    cli::diagnostics_page,
+};
+use serde_json::{Value, json};
 
 /// Holds a committed file against its text.
 pub(crate) fn fresh(path: &str, text: &str) {
@@ -19,9 +22,12 @@ pub(crate) fn fresh(path: &str, text: &str) {
 }
 
 #[test]
-fn the_schema_is_fresh() {
-    let text = serde_json::to_string_pretty(&json_schema()).expect("a value");
-    fresh("schemas/bridge.schema.json", &format!("{text}\n"));
+fn the_schemas_are_fresh() {
+    for (path, holds) in [("schemas/bridge.schema.json", Holds::Bridge), ("schemas/server.schema.json", Holds::Server)]
+    {
+        let text = serde_json::to_string_pretty(&editor_schema(holds)).expect("a value");
+        fresh(path, &format!("{text}\n"));
+    }
 }
 
 #[test]
@@ -34,18 +40,106 @@ fn the_page_of_diagnostics_is_fresh() {
     fresh("docs/diagnostics.md", &diagnostics_page());
 }
 
+/// Every schema in a schema, with its place: in `$defs`, in members, in items, in alternatives.
+fn walked<'s>(place: &str, schema: &'s Value, all: &mut Vec<(String, &'s Value)>) {
+    all.push((place.to_owned(), schema));
+    for group in ["$defs", "properties"] {
+        for (name, inner) in schema[group].as_object().into_iter().flatten() {
+            walked(&format!("{place}/{group}/{name}"), inner, all);
+        }
+    }
+    for group in ["anyOf", "oneOf"] {
+        for (at, inner) in schema[group].as_array().into_iter().flatten().enumerate() {
+            walked(&format!("{place}/{group}/{at}"), inner, all);
+        }
+    }
+    for group in ["items", "additionalProperties"] {
+        if schema[group].is_object() {
+            walked(&format!("{place}/{group}"), &schema[group], all);
+        }
+    }
+}
+
+fn everywhere(schema: &Value) -> Vec<(String, &Value)> {
+    let mut all = Vec::new();
+    walked("#", schema, &mut all);
+    all
+}
+
 #[test]
-fn every_key_is_described() {
+fn every_key_word_and_definition_is_described() {
     let schema = json_schema();
+    let all = everywhere(&schema);
+    assert!(all.len() > 800, "only {} places were looked at", all.len());
+    let named = |place: &str| {
+        let mut parts = place.rsplit('/');
+        let (_, group) = (parts.next(), parts.next());
+        matches!(group, Some("$defs" | "properties"))
+    };
+    let silent = |(place, it): &&(String, &Value)| {
+        let must = named(place) || place == "#" || it.get("const").is_some() || it.get("$ref").is_some();
+        must && words(it, &schema).trim().is_empty()
+    };
+    let missing: Vec<_> = all.iter().filter(silent).map(|(place, _)| place).collect();
+    assert!(missing.is_empty(), "without a description: {missing:#?}");
+}
+
+/// Of a key that takes a text, a number or a list, an editor can show what it may look like.
+#[test]
+fn every_key_that_takes_a_value_shows_one() {
+    let schema = editor_schema(Holds::Bridge);
     let mut missing = Vec::new();
     for (name, definition) in definitions(&schema) {
         for (key, property) in properties(definition) {
-            if words(property, &schema).is_empty() {
+            let named = target(property, &schema).map_or(property, |(_, it)| it);
+            let offers = ["default", "examples", "defaultSnippets"].iter().any(|word| !property[*word].is_null());
+            let amount = property["x-expected"].as_str().is_some_and(|words| words.contains("such as"));
+            let told = named["properties"].is_object() || named["enum"].is_array() || named["anyOf"].is_array();
+            let fixed = ["boolean", "object"].iter().any(|kind| named["type"] == *kind);
+            if !(offers || amount || told || fixed) {
                 missing.push(format!("{name}.{key}"));
             }
         }
     }
-    assert!(missing.is_empty(), "without a description: {missing:?}");
+    assert!(missing.is_empty(), "without a default, an example or a snippet: {missing:#?}");
+}
+
+/// What `src/bridge/editor.json` says stands at keys that there are, and examples are values that are accepted.
+#[test]
+fn what_editors_offer_belongs_to_keys_and_is_accepted() {
+    let offers: Value = serde_json::from_str(include_str!("../src/bridge/editor.json")).expect("JSON");
+    let (plain, schema) = (json_schema(), editor_schema(Holds::Bridge));
+    let find = |path: &str| {
+        let (name, key) = path.split_once('.').unwrap_or((path, ""));
+        let definition = if name == "File" { &plain } else { &plain["$defs"][name] };
+        if key.is_empty() { definition.clone() } else { definition["properties"][key].clone() }
+    };
+    for path in ["examples", "snippets"].iter().flat_map(|group| offers[*group].as_object().expect("a mapping").keys())
+    {
+        assert!(find(path).is_object(), "there is no key {path}");
+    }
+    for snippet in
+        offers["snippets"].as_object().into_iter().flat_map(|all| all.values()).filter_map(Value::as_array).flatten()
+    {
+        let told = ["label", "description", "body"].iter().all(|word| !snippet[*word].is_null());
+        assert!(told, "a snippet has a name, an explanation and a text: {snippet}");
+    }
+    let (mut accepts, mut shown) = (serde_json::Map::new(), serde_json::Map::new());
+    for (name, definition) in definitions(&schema) {
+        for (key, property) in properties(definition) {
+            let path = format!("{name}.{key}");
+            let values = property["examples"].as_array().into_iter().flatten().chain(property.get("default"));
+            shown.insert(path.clone(), values.cloned().collect());
+            accepts.insert(path.clone(), json!({ "items": find(&path) }));
+        }
+    }
+    let looked_at: usize = shown.values().filter_map(Value::as_array).map(Vec::len).sum();
+    let whole = json!({ "properties": accepts, "$defs": plain["$defs"] });
+    let whole = jsonschema::draft202012::new(&whole).expect("a schema");
+    let shown = Value::Object(shown);
+    let refused: Vec<_> = whole.iter_errors(&shown).map(|it| format!("{}: {it}", it.instance_path())).collect();
+    assert!(refused.is_empty(), "not accepted: {refused:#?}");
+    assert!(looked_at > 250, "only {looked_at} values were looked at");
 }
 
 fn definitions(schema: &Value) -> Vec<(String, &Value)> {

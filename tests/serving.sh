@@ -1,4 +1,5 @@
-# What the runs of tests/clients, tests/conformance, tests/idp and tests/sign-in have in common; sourced by them.
+# What the runs of tests/clients, tests/conformance, tests/editor, tests/idp, tests/import and tests/sign-in have in
+# common; sourced by them.
 # It wants `set -euo pipefail`, and gives $work, a folder that is removed at the end, and $started, the processes to end.
 # shellcheck shell=bash
 

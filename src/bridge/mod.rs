@@ -11,6 +11,7 @@
 
 mod ask;
 mod body;
+mod editor;
 mod file;
 mod output;
 mod param;
@@ -29,6 +30,7 @@ mod units;
 
 pub use ask::{Ask, AskField, FieldFormat, FieldItems, FieldOption, FieldSpec, FieldType, Inquiry, Roots, Sample};
 pub use body::{Encoding, Graphql, LongPart, Part, TextBody};
+pub use editor::{Holds, editor_schema};
 pub use file::{File, Instructions};
 pub use output::{Content, Convert, Field, Format, LongField, Output};
 pub use param::{Choices, Like, MirrorHeader, Nested, Param, ParamSpec, ParamType, Type};

@@ -10,6 +10,7 @@ use super::{Graphql, Part, TextBody};
 /// One request to a REST source.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RestOperation")]
 #[schemars(extend("x-exactly-one-of" = ["get", "post", "put", "patch", "delete", "head"]))]
 #[schemars(extend("x-at-most-one-of" = ["json", "form", "multipart", "text", "graphql"]))]
 pub struct Operation {

@@ -24,7 +24,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// The certificate of the server. Without one it speaks plain HTTP, for a proxy in front of it.
     pub tls: Option<Tls>,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed: `10.0.0.0/8`, `192.0.2.7`.
+    /// Addresses of proxies whose `X-Forwarded-For` or `Forwarded` is believed: `10.0.0.0/8`, `192.0.2.7`. Where both
+    /// come and name different clients, neither is.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
     /// Who may call.
@@ -61,6 +62,7 @@ pub struct Server {
 /// The certificate of the server.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ServerTls")]
 pub struct Tls {
     /// A file with the certificate, and those of the authorities between it and the root.
     pub cert: String,
@@ -73,6 +75,7 @@ pub struct Tls {
 /// Who may call.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ServerAuth")]
 pub struct Auth {
     /// Keys, sent as `Authorization: Bearer …`.
     pub api_keys: Option<ApiKeys>,

@@ -9,6 +9,7 @@ use super::Type;
 /// One statement on a database, or several in one transaction.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SqlOperation")]
 #[schemars(extend("x-exactly-one-of" = ["query", "transaction"]))]
 pub struct Operation {
     /// The source. May be left out when the file has exactly one database.

@@ -39,7 +39,8 @@ pub(super) fn build(
     let at = at.at(kind);
     if method.is_safe() {
         let message = format!("a {} request has no body", method.as_str());
-        context.push(Diagnostic::error(Code::Body, context.key(&at), message));
+        let fault = Diagnostic::error(Code::Body, context.key(&at), message);
+        context.push(fault.help("put the values under `query`, or use `post`, `put` or `patch`"));
     }
     if kind != "json" && operation.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
         let message = format!("`{kind}` has a content type of its own");

@@ -67,7 +67,13 @@ fn tool_name(name: &str, span: Span, diagnostics: &mut Diagnostics) {
         let odd = if odd.is_whitespace() { "a blank".to_owned() } else { format!("`{odd}`") };
         let message = format!("`{name}` cannot be a tool's name: it holds {odd}");
         let fault = Diagnostic::error(Code::ToolName, span, message);
-        diagnostics.push(fault.help("use letters, digits, `_` and `-`"));
+        let parts = name.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
+        let plain = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
+        diagnostics.push(if plain.is_empty() {
+            fault.help("use letters, digits, `_` and `-`")
+        } else {
+            fault.propose("use letters, digits, `_` and `-`", span, plain)
+        });
     } else if name.is_empty() || name.len() > LONGEST_NAME {
         let message = format!("a tool's name has 1 to {LONGEST_NAME} characters; this one has {}", name.len());
         diagnostics.push(Diagnostic::error(Code::ToolName, span, message));

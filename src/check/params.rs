@@ -531,6 +531,23 @@ fn counts(spec: &ParamSpec) -> [(&'static str, Option<u64>); 4] {
     ]
 }
 
+/// Of two bounds the lower one comes first, or no value is accepted at all.
+fn ranges_hold_something(spec: &ParamSpec, at: &Pointer, context: &mut Context<'_>) {
+    let number = |it: &Option<serde_json::Number>| it.as_ref().and_then(serde_json::Number::as_f64);
+    let above = |low: Option<u64>, high: Option<u64>| low.zip(high).is_some_and(|(low, high)| low > high);
+    for (low, high, empty) in [
+        ("minimum", "maximum", number(&spec.minimum).zip(number(&spec.maximum)).is_some_and(|(low, high)| low > high)),
+        ("minLength", "maxLength", above(spec.min_length, spec.max_length)),
+        ("minItems", "maxItems", above(spec.min_items, spec.max_items)),
+    ] {
+        if empty {
+            let message = format!("`{high}` is below `{low}`: nothing fits");
+            let fault = Diagnostic::error(Code::ParamKeyword, context.value(&at.at(high)), message);
+            context.push(fault.context(context.value(&at.at(low)), "the lower bound"));
+        }
+    }
+}
+
 fn keywords_fit(spec: &ParamSpec, kind: Option<Type>, at: &Pointer, context: &mut Context<'_>) {
     let Some(kind) = kind else { return };
     let number = matches!(kind, Type::Integer | Type::Number);
@@ -561,6 +578,7 @@ fn keywords_fit(spec: &ParamSpec, kind: Option<Type>, at: &Pointer, context: &mu
         let span = context.key(&at.at(keyword));
         context.push(Diagnostic::error(Code::ParamKeyword, span, message));
     }
+    ranges_hold_something(spec, at, context);
     let Some(format) = spec.format.as_deref() else { return };
     let fits = match format {
         "int64" => kind == Type::Integer,

@@ -26,7 +26,14 @@ pub(super) fn compile(source: &str, params: &Params, at: &Pointer, context: &mut
     let mut faults = Faults::new();
     if !source.starts_with('/') {
         let message = "a path begins with `/`; the base of the source stands before it";
-        faults.push(Fault::new(0..source.len().min(1), message));
+        let path = match source.split_once("://") {
+            Some((_, address)) => address.find('/').and_then(|slash| address.get(slash..)).map(str::to_owned),
+            None => Some(format!("/{source}")),
+        };
+        // What has more faults is not whole with a slash before it.
+        let path = path.filter(|path| !path.contains(['?', '#']) && !path.contains(".."));
+        let instead = path.map(|path| (format!("write `{path}`"), path));
+        faults.push(Fault { instead, guessed: source.contains("://"), ..Fault::new(0..source.len(), message) });
     }
     if let Some(question) = source.find('?') {
         faults.push(Fault::new(question..source.len(), "query parameters go under `query`"));
@@ -50,6 +57,8 @@ pub(super) fn compile(source: &str, params: &Params, at: &Pointer, context: &mut
         let span = context.part(at, fault.range);
         let diagnostic = Diagnostic::error(Code::PathParam, span, fault.message);
         context.push(match fault.instead {
+            // How much of an address the base of the source has already, only its author knows.
+            Some((help, text)) if fault.guessed => diagnostic.propose(help, span, text),
             Some((help, text)) => diagnostic.replace(help, span, text),
             None => diagnostic,
         });
@@ -62,11 +71,13 @@ struct Fault {
     message: String,
     /// What to do, and the text to write in the place of the range.
     instead: Option<(String, String)>,
+    /// Whether something else may have been meant.
+    guessed: bool,
 }
 
 impl Fault {
     fn new(range: Range<usize>, message: impl Into<String>) -> Self {
-        Self { range, message: message.into(), instead: None }
+        Self { range, message: message.into(), instead: None, guessed: false }
     }
 }
 

@@ -263,9 +263,27 @@ pub(super) fn advise_on_unused(params: &Params, used: &[String], tool: &Pointer,
     }
     for param in params.declared.iter().filter(|param| !used.contains(&param.name)) {
         let message = format!("the param `{}` is used nowhere", param.name);
-        let span = context.key(&param.pointer);
-        context.push(Diagnostic::warning(Code::ParamUnused, span, message));
+        let advice = Diagnostic::warning(Code::ParamUnused, context.key(&param.pointer), message);
+        context.push(match single_braces(&param.name, tool, context) {
+            Some(span) => {
+                let help = "values are put in by double braces";
+                advice.context(span, "this is text").propose(help, span, format!("{{{{{}}}}}", param.name))
+            }
+            None => advice,
+        });
     }
+}
+
+/// Where `{name}` stands in a tool, as other templates have it.
+fn single_braces(name: &str, tool: &Pointer, context: &Context<'_>) -> Option<Span> {
+    let whole = context.value(tool);
+    let (text, wanted) = (context.written(whole), format!("{{{name}}}"));
+    let at = text.match_indices(&wanted).map(|(at, _)| at).find(|at| {
+        let (before, after) = (text.get(..*at), text.get(*at + wanted.len()..));
+        !before.is_some_and(|it| it.ends_with(['{', '$'])) && !after.is_some_and(|it| it.starts_with('}'))
+    })?;
+    let start = whole.range().start + at;
+    Some(Span::new(whole.file, start, start + wanted.len()))
 }
 
 /// `choices` and `like` are SQL: nothing else has a use for them.

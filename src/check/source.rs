@@ -194,6 +194,10 @@ pub(super) fn build(
 ) -> Sources {
     let at = Pointer::root().at("sources");
     let mut faulty: BTreeSet<String> = context.names(&at).into_iter().map(str::to_owned).collect();
+    if file.sources.is_empty() && context.is_faulty(&at) {
+        // A list of sources, for example: that there is none is no second fault.
+        faulty.insert(String::new());
+    }
     let mut known = IndexMap::new();
     for (name, source) in &file.sources {
         let at = at.at(name);

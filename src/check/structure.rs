@@ -5,6 +5,7 @@
 //! description of the format. What is faulty is left out of the result, and the checks that
 //! come later go on with the rest.
 
+mod habits;
 mod secrets;
 mod words;
 
@@ -65,6 +66,9 @@ impl<'a> Walker<'a> {
     fn object(&mut self, node: &Node, entries: &[Entry], schema: &'a Value, place: Place<'_>) -> Option<Value> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties");
+        if self.is_foreign(entries, properties, schema, place) {
+            return None;
+        }
         let mut result = Map::new();
         let mut usable = true;
         // Keys that stand there under another name, which is told.
@@ -163,17 +167,21 @@ impl<'a> Walker<'a> {
         let fault = Diagnostic::error(Code::UnknownKey, entry.key.span, format!("{place} has no key `{name}`"));
         let absent = known.iter().copied().filter(|key| within.entry(key).is_none());
         let meant = words::meant(name, absent);
-        let method = known.iter().copied().find(|key| matches!(name, "method" | "path") && *key == "get");
-        self.diagnostics.push(match (method, meant) {
-            (Some(_), _) => fault.help("the path stands under its method: `get: /products`"),
-            (None, Some(meant)) if words::is_alone(name, &known) => {
+        if let Some((ours, help)) = habits::pair(name, within, &known) {
+            if let Some(help) = help {
+                self.diagnostics.push(fault.help(help));
+            }
+            return Some(ours);
+        }
+        self.diagnostics.push(match meant {
+            Some(meant) if words::is_alone(name, &known) => {
                 fault.replace(format!("did you mean `{meant}`?"), entry.key.span, meant)
             }
-            (None, Some(meant)) => fault.guess(meant, entry.key.span, meant),
-            (None, None) if known.is_empty() => fault,
-            (None, None) => fault.help(format!("known keys: {}", known.join(", "))),
+            Some(meant) => fault.guess(meant, entry.key.span, meant),
+            None if known.is_empty() => fault,
+            None => fault.help(format!("known keys: {}", known.join(", "))),
         });
-        method.or(meant)
+        meant
     }
 
     fn list(&mut self, items: &[Node], schema: &'a Value, place: Place<'_>) -> Option<Value> {
@@ -224,7 +232,11 @@ impl<'a> Walker<'a> {
         {
             let wanted = expected().unwrap_or_else(|| format!("text that matches `{pattern}`"));
             let message = format!("{place} must be {wanted}");
-            self.diagnostics.push(Diagnostic::error(Code::NotAccepted, node.span, message));
+            let fault = Diagnostic::error(Code::NotAccepted, node.span, message);
+            self.diagnostics.push(match words::reshaped(text, pattern) {
+                Some(instead) => fault.propose(format!("did you mean `{instead}`?"), node.span, instead),
+                None => fault,
+            });
             return false;
         }
         let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
@@ -327,7 +339,10 @@ impl<'a> Walker<'a> {
                 fault.propose(help, node.span, text)
             }
             Some((help, text)) => fault.replace(help, node.span, text),
-            None => fault,
+            None => match habits::by_name(node, place) {
+                Some(help) => fault.help(help),
+                None => fault,
+            },
         });
         None
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Exit, door, report};
+use super::{Exit, door, progress::Progress, report};
 use crate::{
     diag::closest,
     engine::{Admitted, CallerHeaders, Generation, Identified, Identity, Principal},
@@ -161,13 +161,16 @@ fn admit(tool: &Tool, principal: &Principal) -> Result<(), Exit> {
 fn send(plan: Plan, vault: &Vault, params: &Value, who: (Principal, CallerLines), whole: bool) -> Result<Exit, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| refuse(&format!("the call cannot start: {error}")))?;
+    let waiting = Progress::of("waiting for the result", None);
     let result = runtime.block_on(async {
-        let generation = Generation::build(plan, vault).await.map_err(|error| refuse(error.public()))?;
+        let generation = Generation::build(plan, vault).await.map_err(|error| error.public().to_owned())?;
         let generation = Arc::new(generation);
         let result = door::call(&generation, params, who).await;
         generation.close().await;
-        result.map_err(|fault| refuse(&fault))
-    })?;
+        result
+    });
+    drop(waiting);
+    let result = result.map_err(|fault| refuse(&fault))?;
     report::show(&if whole { serde_json::to_string_pretty(&result).unwrap_or_default() } else { door::text(&result) });
     let failed = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
     Ok(if failed { Exit::Faulty } else { Exit::Fine })

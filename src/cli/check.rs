@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Format, Paths, fix, report, tokens};
+use super::{Exit, Format, Paths, fix, progress::Progress, report, tokens};
 use crate::{
     catalog::Catalog,
     check::{self, Checked},
@@ -12,7 +12,7 @@ use crate::{
     plan::Plan,
     secret::Vault,
     text::FileSet,
-    upstream::Upstreams,
+    upstream::{UpstreamError, Upstreams},
 };
 
 /// `mcp-bridge check`
@@ -113,12 +113,15 @@ fn hold_against_databases(options: &Options, files: &FileSet, checked: &mut Chec
 fn ask(plan: &Plan, vault: &Vault) -> Result<Catalog, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| could_not(&format!("the databases cannot be asked: {error}")))?;
-    runtime.block_on(async {
-        let upstreams = Upstreams::connect(plan, vault).map_err(|error| could_not(error.public()))?;
+    let waiting = Progress::of("asking the databases", None);
+    let asked = runtime.block_on(async {
+        let upstreams = Upstreams::connect(plan, vault)?;
         let catalog = upstreams.inspect(plan).await;
         upstreams.close().await;
         Ok(catalog)
-    })
+    });
+    drop(waiting);
+    asked.map_err(|error: UpstreamError| could_not(error.public()))
 }
 
 fn read(path: &Path) -> Result<Catalog, Exit> {

@@ -17,6 +17,7 @@ mod instructions;
 mod kept;
 mod keys;
 mod plan;
+mod progress;
 mod report;
 mod schema;
 mod serve;
@@ -68,16 +69,19 @@ enum Command {
     /// Says what a code of `check` means, and what to write instead
     Explain(explain::Options),
     /// Makes a bridge file of what others have described
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  mcp-bridge import openapi openapi.yaml -o bridges/shop.yaml")]
     Import(import::Options),
     /// Makes, shows, replaces and takes back API keys
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  mcp-bridge keys create --name poke\n  mcp-bridge keys list")]
     Keys(keys::Options),
     /// Makes, shows, approves and takes back clients of the authorization server inside
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  mcp-bridge clients list\n  mcp-bridge clients approve CLIENT_ID")]
     Clients(clients::Options),
     /// Makes, shows and keeps out people who sign in to it
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  mcp-bridge users add ada --workspace acme\n  mcp-bridge login-link --user ada"
+    )]
     Users(users::Options),
     /// Makes a link that signs a person in, once
     LoginLink(users::LoginLink),
@@ -88,7 +92,7 @@ enum Command {
     /// Says what would be served, and what a reload would change
     Plan(plan::Options),
     /// Prints the JSON Schema of bridge files
-    Schema,
+    Schema(schema::Options),
     /// Prints a script that completes commands in a shell
     Completions(completions::Completions),
     /// Prints the manual page
@@ -169,7 +173,7 @@ pub fn run() -> Exit {
         Command::Init(options) => init::run(&options),
         Command::Connect(options) => connect::run(&options),
         Command::Plan(options) => plan::run(&options),
-        Command::Schema => schema::run(),
+        Command::Schema(options) => schema::run(&options),
         Command::Completions(options) => completions::completions(&options),
         Command::Man(options) => completions::man(&options),
     }

@@ -1,15 +1,24 @@
 //! Floor 9. `mcp-bridge plan`: what would be served, and what would become another than with an older copy of
-//! the files. No source is asked, and no credential shown.
+//! the files or with what a server serves now. No credential is shown, and no source asked but for what its columns
+//! are where a running server has asked it, too.
 
 mod differences;
+mod listing;
 mod things;
 
 use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Args;
+use url::Url;
 
-use super::{Exit, Paths, report};
-use crate::plan::{BridgeId, Engine, Plan, Reload, Source, SourceKind, Tool};
+use super::{Exit, Paths, environment::Environment, progress::Progress, report};
+use crate::{
+    plan::{BridgeId, Engine, Plan, Reload, Source, SourceKind, Tool},
+    secret::{Secret, Vault},
+    yaml::Variables,
+};
+use differences::Side;
+use listing::{Columns, Listing};
 
 /// `mcp-bridge plan`
 #[derive(Debug, Args)]
@@ -17,35 +26,87 @@ use crate::plan::{BridgeId, Engine, Plan, Reload, Source, SourceKind, Tool};
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
-    /// An older copy of the files, to say what a reload would change; may be given several times
-    #[arg(long, value_name = "PATH")]
+    /// An older copy of the files, or the address of a running server, to say what a reload would change; files may
+    /// be given several times
+    #[arg(long, value_name = "PATH|URL")]
     against: Vec<PathBuf>,
+    /// The variable of the environment with a key for that server. What its caller may not see counts as new
+    #[arg(long, value_name = "NAME", requires = "against")]
+    key: Option<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   mcp-bridge plan
+  mcp-bridge plan bridges/ --against http://127.0.0.1:8080/mcp
+  POKE_KEY=… mcp-bridge plan bridges/ --against https://mcp.example.com/mcp/shop --key POKE_KEY
   git worktree add /tmp/before HEAD && mcp-bridge plan bridges/ --against /tmp/before/bridges
 
-Values of credentials are not compared.";
+Files are compared as a whole, but for the values of credentials. Of a running server only that can be compared
+which it tells its callers: tools with their schemas, names of resources and prompts, and instructions.";
 
 pub(super) fn run(options: &Options) -> Exit {
-    let old = match options.against.as_slice() {
-        [] => None,
-        paths => match report::plan(paths) {
-            Ok((plan, _)) => Some(plan),
-            Err(exit) => return exit,
-        },
+    compared(options).unwrap_or_else(|exit| exit)
+}
+
+fn compared(options: &Options) -> Result<Exit, Exit> {
+    let server = match options.against.as_slice() {
+        [] => {
+            let (plan, _) = report::plan(&options.paths.paths)?;
+            report::show(&served(&plan));
+            return Ok(Exit::Fine);
+        }
+        [place] => address(place),
+        _ => None,
     };
-    let (plan, _) = match report::plan(&options.paths.paths) {
-        Ok(plan) => plan,
-        Err(exit) => return exit,
+    let refuse = |fault: &str| {
+        report::tell(&format!("error: {fault}"));
+        Exit::CouldNotRun
     };
-    match old {
-        None => report::show(&served(&plan)),
-        Some(old) => report::show(&differences::told(&old, &plan)),
-    }
-    Exit::Fine
+    let Some(url) = server else {
+        let old = side(report::plan(&options.against)?).map_err(|fault| refuse(&fault))?;
+        let new = side(report::plan(&options.paths.paths)?).map_err(|fault| refuse(&fault))?;
+        report::show(&differences::told(&old, &new));
+        return Ok(Exit::Fine);
+    };
+    let key = match &options.key {
+        None => None,
+        Some(name) => {
+            let value = Environment.variable(name).filter(|value| !value.is_empty());
+            Some(Secret::new(value.ok_or_else(|| refuse(&format!("the variable `{name}` is not set")))?))
+        }
+    };
+    let (plan, vault) = report::plan(&options.paths.paths)?;
+    let waiting = Progress::of("asking the server and the databases", None);
+    let told = Listing::of_server(&url, key.as_ref());
+    let new = told.is_ok().then(|| Listing::of_plan(plan, &vault, Columns::Asked, bridge(&url)));
+    drop(waiting);
+    let old = told.map_err(|fault| refuse(&format!("{}: {fault}", shown(&url))))?;
+    let new = new.unwrap_or_else(|| Err("nothing is compared".into()));
+    let (new, _) = new.map_err(|fault| refuse(&fault))?;
+    report::show(&listing::told(&old, &new));
+    Ok(Exit::Fine)
+}
+
+fn side((plan, vault): (Plan, Vault)) -> Result<Side, String> {
+    let (listing, generation) = Listing::of_plan(plan, &vault, Columns::Unknown, None)?;
+    Ok(Side { generation, listing })
+}
+
+/// The address of a server, where one is given.
+fn address(place: &std::path::Path) -> Option<Url> {
+    let url = Url::parse(place.to_str()?).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
+}
+
+/// The one bridge that an address is of.
+fn bridge(url: &Url) -> Option<&str> {
+    url.path().trim_end_matches('/').rsplit_once("/mcp/").map(|(_, name)| name)
+}
+
+/// An address without what may be a credential.
+fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 /// All that would be served.

@@ -15,7 +15,7 @@ use std::{
 use clap::Args;
 use parking_lot::Mutex;
 
-use super::{Exit, Paths, environment::Rehearsal, report};
+use super::{Exit, Paths, environment::Rehearsal, progress::Progress, report};
 use crate::{
     check::Checked,
     load::{self, Fingerprint},
@@ -178,12 +178,14 @@ fn side_by_side(bench: &Bench, chosen: &[Chosen], jobs: Option<usize>) -> Vec<Ve
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = jobs.unwrap_or(cores).clamp(1, chosen.len().max(1));
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(chosen.len())));
+    let progress = Progress::of("testing", Some(chosen.len()));
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(at) = chosen.get(index) else { return };
             let verdict = bench.run(*at);
             done.lock().push((index, verdict));
+            progress.step();
         }
     };
     std::thread::scope(|scope| {

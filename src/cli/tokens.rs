@@ -18,6 +18,11 @@ use crate::{
 /// Bytes of text that make about one token. Models differ; this is for comparing.
 const BYTES: usize = 4;
 
+/// Tokens of so many bytes.
+pub(super) const fn about(bytes: usize) -> usize {
+    bytes.div_ceil(BYTES)
+}
+
 /// The cost of every bridge, tool by tool. No source is asked: what a database would say about columns is in it
 /// when there is a catalog.
 ///

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Drafted, Imported, Skipped,
+    advised::{self, Silenced},
     layout::{Block, Layout, digest},
     write,
 };
@@ -26,6 +27,8 @@ use crate::{
 const NODES_MAX: usize = 90_000;
 /// How often a file is checked again after tools with faults were left out.
 const ROUNDS: usize = 6;
+/// How often it is checked again after advice was followed.
+const ADVISED: usize = 4;
 
 /// A file that was made.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub struct Draft {
     pub tools: Vec<Drafted>,
     /// What was left out because of a fault.
     pub skipped: Vec<Skipped>,
+    /// Advice that the file silences.
+    pub silenced: Silenced,
 }
 
 /// Makes the file. `origin` is what the person named as the document; `variables` are what the file is
@@ -50,7 +55,8 @@ pub struct Draft {
 pub fn draft(imported: &Imported, origin: &str, variables: &dyn Variables) -> Result<Draft, String> {
     let mut skipped = Vec::new();
     let mut tools = within_bounds(imported, &mut skipped);
-    for _ in 0..ROUNDS {
+    let (mut head, mut silenced) = (imported.head.clone(), Silenced::new());
+    for round in 0..ROUNDS + ADVISED {
         if tools.is_empty() {
             let why = skipped
                 .first()
@@ -58,16 +64,23 @@ pub fn draft(imported: &Imported, origin: &str, variables: &dyn Variables) -> Re
                 .map_or(String::new(), |it: &Skipped| format!(": {}: {}", it.key, it.reason));
             return Err(format!("no tool can be made of it{why}"));
         }
-        let text = layout(imported, &tools, origin).text();
+        let text = layout(&head, &tools, origin).text();
         let checked = checked(&text, variables);
-        // Advice is about the words of whoever described the API: it is the author's to follow.
+        let starts = starts(&text, &Pointer::root().at("tools"));
         let faults: Vec<_> = checked.diagnostics.iter().filter(|fault| !fault.code.is_advice()).collect();
         if faults.is_empty()
             && let Some((plan, vault)) = checked.plan
         {
-            return Ok(Draft { text, plan, vault, tools, skipped });
+            let advice: Vec<_> = checked.diagnostics.iter().collect();
+            if round + 1 < ROUNDS + ADVISED && advised::follow(&advice, &starts, &mut tools, &mut silenced) {
+                let codes = advised::of_file(&silenced);
+                if !codes.is_empty() {
+                    head.insert("allow".into(), codes.into());
+                }
+                continue;
+            }
+            return Ok(Draft { text, plan, vault, tools, skipped, silenced });
         }
-        let starts = starts(&text, &Pointer::root().at("tools"));
         let mut out = BTreeMap::new();
         for fault in faults {
             let at = fault.primary.as_ref().map(|label| label.span.range().start);
@@ -144,11 +157,11 @@ fn size(value: &Value) -> usize {
 }
 
 /// The file in its parts.
-fn layout(imported: &Imported, tools: &[Drafted], origin: &str) -> Layout {
+fn layout(head: &Map<String, Value>, tools: &[Drafted], origin: &str) -> Layout {
     let operation = |tool: &'_ Drafted| tool.tool.get("rest").or_else(|| tool.tool.get("sql")).cloned();
     let used: BTreeSet<String> =
         tools.iter().filter_map(|tool| Some(operation(tool)?.get("source")?.as_str()?.to_owned())).collect();
-    let mut members = imported.head.clone();
+    let mut members = head.clone();
     if let Some(sources) = members.get_mut("sources").and_then(Value::as_object_mut) {
         sources.retain(|name, _| used.contains(name));
     }

@@ -1,6 +1,7 @@
 //! Floor 7. From what others have described to a bridge file: an API document or the tables of a database
 //! become sources and tools, printed as a person would write them and checked before anybody sees them. Pure.
 
+mod advised;
 mod draft;
 mod layout;
 mod merge;
@@ -13,6 +14,7 @@ mod write;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use advised::Silenced;
 pub use draft::{Draft, StandIns, draft, served};
 pub use merge::{Fate, Merged, merge};
 pub use sql::{ToolKind, WantedTables, sql};

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What the parser says of the usual faults, and what to say instead.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 9] = [
     ("did not find expected key", "this line does not fit the lines above it: its indentation differs"),
     ("mapping values are not allowed", "a `:` with a value behind it cannot stand here"),
     ("did not find expected ',' or '}'", "a `{` is not closed: `,` or `}` is missing here"),
@@ -16,6 +16,8 @@ const WORDS: [(&str, &str); 7] = [
     ("tabs disallowed", "a tab cannot indent"),
     ("multiline quoted scalar", "a quote above is not closed"),
     ("unclosed quote", "this quote is not closed"),
+    ("trailing content after double-quoted scalar", "the quoted text ends before this"),
+    ("trailing content after single-quoted scalar", "the quoted text ends before this"),
 ];
 
 /// A fault that the parser found. `skipped` bytes of the text were not shown to it.
@@ -52,6 +54,10 @@ fn hint(text: &str, at: usize, printed: &str) -> Option<&'static str> {
         Some("put quotes around a value that begins with `@`, `%` or a back-quote")
     } else if printed.contains("mapping values") && value.contains(": ") {
         Some("put quotes around text that holds `: `")
+    } else if printed.contains("after double-quoted scalar") {
+        Some("write `\\\"` for a quote inside, or put the whole text into single quotes")
+    } else if printed.contains("after single-quoted scalar") {
+        Some("write `''` for a quote inside, or put the whole text into double quotes")
     } else {
         None
     }

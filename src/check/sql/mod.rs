@@ -53,6 +53,7 @@ pub(super) fn build(
     }
     let dialect = source.and_then(|source| source.dialect).unwrap_or(Dialect::Sqlite);
     let text = Written { query: operation.query.as_deref()?, access, dialect, earlier: &[], at };
+    refuse_templates(text.query, params, at, context);
     let compiled = statement(&text, params, context);
     let returns_at = at.at("returns");
     let found = returns(operation.returns, access, compiled.as_ref(), &returns_at, context);
@@ -381,6 +382,46 @@ fn columns(written: &IndexMap<String, WrittenColumn>) -> Vec<ColumnOverride> {
         ColumnOverride { name: name.clone(), schema }
     });
     all.collect()
+}
+
+/// SQL is no template: `{{name}}` in a quoted text would stay as it is. Outside of quotes the lexer tells. `at` is
+/// where `query` is a key.
+fn refuse_templates(query: &str, params: &Params, at: &Pointer, context: &mut Context<'_>) {
+    let mut rest = 0;
+    while let Some(start) = query.get(rest..).and_then(|text| text.find("{{")).map(|found| rest + found) {
+        let Some(length) = query.get(start..).and_then(|text| text.find("}}")) else { return };
+        let end = start + length + 2;
+        rest = end;
+        let name = query.get(start + 2..end - 2).unwrap_or_default().trim();
+        let (before, after) = (query.get(..start).unwrap_or_default(), query.get(end..).unwrap_or_default());
+        let quoted = before.matches('\'').count() % 2 == 1;
+        if !quoted || !params.is_known(name) {
+            continue;
+        }
+        let opens = before.strip_suffix('%').unwrap_or(before).strip_suffix('\'');
+        let closes = after.strip_prefix('%').unwrap_or(after).strip_prefix('\'');
+        let like = match (before.ends_with('%'), after.starts_with('%')) {
+            (true, true) => Some("contains"),
+            (false, true) => Some("prefix"),
+            (true, false) => Some("suffix"),
+            (false, false) => None,
+        };
+        let message = "SQL is no template: values are bound, and placeholders are written `:name`";
+        let fault = |part| Diagnostic::error(Code::SqlNativePlaceholder, part, message);
+        let (Some(opens), Some(closes)) = (opens, closes) else {
+            let span = context.part(&at.at("query"), start..end);
+            context.push(fault(span).help(format!("put `:{name}` beside the quoted text, joined by `||`")));
+            continue;
+        };
+        let span = context.part(&at.at("query"), opens.len()..query.len() - closes.len());
+        let fault = fault(span).propose(format!("write `:{name}`, without quotes"), span, format!(":{name}"));
+        context.push(match like {
+            Some(like) => {
+                fault.help(format!("`like: {like}` at the param adds the `%`, and escapes those in the value"))
+            }
+            None => fault,
+        });
+    }
 }
 
 /// `tool` is the place of the tool, or of the step.

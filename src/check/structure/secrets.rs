@@ -25,8 +25,11 @@ impl<'a> Walker<'a> {
         if (!scalar.is_interpolated() && !literals.is_empty()) || literals.iter().any(is_default) {
             let message = format!("`{}` is a secret written into the file", entry.key.value);
             let advice = Diagnostic::warning(Code::LiteralSecret, entry.value.span, message);
-            self.diagnostics
-                .push(advice.help("take it from the environment: `${NAME}`, or from a file: `${file:path}`"));
+            self.diagnostics.push(if is_bare_variable(&scalar.text) {
+                advice.help("a variable of the environment is written with braces: `${NAME}`")
+            } else {
+                advice.help("take it from the environment: `${NAME}`, or from a file: `${file:path}`")
+            });
         }
     }
 
@@ -91,4 +94,12 @@ impl<'a> Walker<'a> {
 fn holds_secrets(schema: &Value) -> bool {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties.is_some_and(|all| all.values().any(|schema| is_set(schema, "x-secret")))
+}
+
+/// Whether a text is a variable as a shell writes it: `$NAME`, which is sent as it stands.
+fn is_bare_variable(text: &str) -> bool {
+    text.strip_prefix('$').is_some_and(|name| {
+        name.starts_with(|it: char| it.is_ascii_uppercase())
+            && name.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
+    })
 }

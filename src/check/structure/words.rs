@@ -29,6 +29,16 @@ const ALIASES: [(&str, &str); 14] = [
     ("url", "base_url"),
 ];
 
+/// Words of other formats for what is most often the same thing.
+const LIKELY: [(&str, &str); 6] = [
+    ("args", "params"),
+    ("arguments", "params"),
+    ("body", "json"),
+    ("endpoint", "base_url"),
+    ("parameters", "params"),
+    ("token", "bearer"),
+];
+
 /// What a value is called in messages, and where a fault of the whole value is shown.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -58,7 +68,7 @@ impl fmt::Display for Place<'_> {
 
 /// The known word that was meant.
 pub(super) fn meant<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let alias = ALIASES.iter().find(|(other, _)| *other == given).map(|(_, ours)| *ours);
+    let alias = ALIASES.iter().chain(&LIKELY).find(|(other, _)| *other == given).map(|(_, ours)| *ours);
     known.clone().find(|name| Some(*name) == alias).or_else(|| closest(given, known))
 }
 
@@ -141,4 +151,46 @@ fn as_text(text: &str, schema: &Value) -> Option<(String, String)> {
     }
     let with_unit = ["s", "B"].map(|unit| format!("{text}{unit}"));
     with_unit.into_iter().find(|text| pattern.is_match(text)).map(|text| (format!("write `{text}`"), text))
+}
+
+/// Ends of amounts as people write them, and as the format does.
+const UNITS: [(&str, &str); 24] = [
+    ("persecond", "/s"),
+    ("/second", "/s"),
+    ("/sec", "/s"),
+    ("perminute", "/min"),
+    ("/minute", "/min"),
+    ("/m", "/min"),
+    ("perhour", "/h"),
+    ("/hour", "/h"),
+    ("milliseconds", "ms"),
+    ("seconds", "s"),
+    ("second", "s"),
+    ("secs", "s"),
+    ("sec", "s"),
+    ("minutes", "m"),
+    ("minute", "m"),
+    ("mins", "m"),
+    ("min", "m"),
+    ("hours", "h"),
+    ("hour", "h"),
+    ("days", "d"),
+    ("day", "d"),
+    ("kb", "KiB"),
+    ("mb", "MiB"),
+    ("gb", "GiB"),
+];
+
+/// The text in another form that the pattern accepts: an amount with the unit of the format, a name without blanks
+/// and capitals, an address with its scheme.
+pub(super) fn reshaped(text: &str, pattern: &str) -> Option<String> {
+    let pattern = Regex::new(pattern).ok()?;
+    let joined: String = text.split_whitespace().collect::<String>().to_ascii_lowercase();
+    let amounts = UNITS.iter().filter_map(|(theirs, ours)| Some(format!("{}{ours}", joined.strip_suffix(theirs)?)));
+    let parts = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').filter(|part| !part.is_empty());
+    let name = parts.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    let name = Some(name).filter(|name| name.starts_with(|it: char| it.is_ascii_alphabetic()));
+    let address = (text.contains('.') && !text.contains("://")).then(|| format!("https://{text}"));
+    let all = name.into_iter().chain([joined.clone()]).chain(amounts).chain(address);
+    all.filter(|instead| instead != text).find(|instead| pattern.is_match(instead))
 }

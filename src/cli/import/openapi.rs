@@ -10,7 +10,7 @@ use super::{
     written::{self, Of, bridge_name, source_name},
 };
 use crate::{
-    cli::Exit,
+    cli::{Exit, progress::Progress},
     import::{StandIns, Wanted, draft, openapi},
     upstream::rest::download,
     yaml::read_foreign,
@@ -71,10 +71,12 @@ pub(super) fn run(options: &Options) -> Exit {
 fn start(options: &Options) -> Result<Exit, String> {
     let (text, found_at) = read(&options.document)?;
     let named = |fault: String| format!("{}: {fault}", options.document);
+    let waiting = Progress::of("making tools of the document", None);
     let document = read_foreign(&text).map_err(named)?;
     drop(text);
     let imported = openapi(&document, &options.wanted(), found_at.as_ref()).map_err(named)?;
     let made = draft(&imported, &origin(&options.document), &StandIns).map_err(named)?;
+    drop(waiting);
     let of = Of { noun: "operation", whole: "document", imported: &imported, variables: &StandIns };
     written::put(options.output.as_deref(), &of, made)?;
     Ok(Exit::Fine)
@@ -101,6 +103,7 @@ fn read(document: &str) -> Result<(String, Option<Url>), String> {
     if let Some(url) = Url::parse(document).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| named(&error))?;
+        let _waiting = Progress::of("fetching the document", None);
         let downloaded = runtime.block_on(download(&url)).map_err(|fault| format!("{}: {fault}", origin(document)))?;
         return Ok((downloaded.text, Some(downloaded.url)));
     }

@@ -129,6 +129,14 @@ fn tell(of: &Of<'_>, made: Draft, output: Option<&Path>) {
     // Writing to a String cannot fail, here and below.
     group(&mut text, "Left out:", skipped.iter().map(|it| (it.reason.as_str(), it.key.as_str())));
     group(&mut text, "Made simpler:", notes(&made.tools));
+    let silenced = made.silenced.iter().flat_map(|(code, tools)| {
+        let told = format!("{} ({})", code.as_str(), code.title().trim_end_matches('.'));
+        let all = if tools.is_empty() { vec!["the file"] } else { tools.iter().map(String::as_str).collect() };
+        all.into_iter().map(move |name| (told.clone(), name))
+    });
+    let silenced: Vec<(String, &str)> = silenced.collect();
+    let advice = "Advice that is left to you, and silenced by `allow` until then:";
+    group(&mut text, advice, silenced.iter().map(|(code, name)| (code.as_str(), *name)));
     for note in &imported.notes {
         let _ = writeln!(text, "Note: {note}.");
     }

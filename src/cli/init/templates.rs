@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{super::schema, Auth, Kind, Wanted};
+use crate::bridge::Holds;
 
 /// The file that editors read.
 const SCHEMA: &str = "bridge.schema.json";
@@ -26,7 +27,7 @@ pub(super) fn files(wanted: &Wanted, folder: &Path) -> Vec<File> {
         }
         (Kind::Sql, _) => vec![own(format!("{name}.yaml"), database(wanted))],
     };
-    all.push(File { name: SCHEMA.to_owned(), text: schema::print() + "\n", shared: true });
+    all.push(File { name: SCHEMA.to_owned(), text: schema::print(Holds::Bridge) + "\n", shared: true });
     all
 }
 
@@ -35,8 +36,8 @@ pub(super) fn next(wanted: &Wanted, folder: &str) -> String {
     let path = format!("{}/{}.yaml", folder.trim_end_matches('/'), wanted.name);
     let variables = variables(wanted).iter().fold(String::new(), |text, name| text + "  export " + name + "=…\n");
     format!(
-        "\nnext:\n  change the tools in {path} to what there is\n  mcp-bridge check {path}\n  mcp-bridge test {path}\n\
-         {variables}  mcp-bridge serve {path}\n  mcp-bridge connect {path}"
+        "\nnext:\n  change the tools in {path} to what there is\n{variables}  mcp-bridge check {path}\n  \
+         mcp-bridge test {path}\n  mcp-bridge serve {path}\n  mcp-bridge connect {path}"
     )
 }
 

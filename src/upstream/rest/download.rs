@@ -27,15 +27,6 @@ pub struct Downloaded {
 /// # Errors
 /// A sentence without a full stop.
 pub async fn download(url: &Url) -> Result<Downloaded, String> {
-    let told = |error: reqwest::Error| {
-        let mut words = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            words = inner.to_string();
-            cause = inner.source();
-        }
-        words
-    };
     let client = Client::builder()
         .redirect(Policy::limited(REDIRECTS))
         .referer(false)
@@ -43,15 +34,15 @@ pub async fn download(url: &Url) -> Result<Downloaded, String> {
         .timeout(TIMEOUT)
         .user_agent(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(told)?;
+        .map_err(|error| in_words(&error))?;
     let request = client.get(url.clone()).header(ACCEPT, "application/json, application/yaml, */*");
-    let mut response = request.send().await.map_err(told)?;
+    let mut response = request.send().await.map_err(|error| in_words(&error))?;
     if !response.status().is_success() {
         return Err(format!("the answer has the status {}", response.status().as_u16()));
     }
     let url = response.url().clone();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(told)? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| in_words(&error))? {
         if body.len() + chunk.len() > LARGEST {
             return Err(format!("it has more than {} MiB", LARGEST >> 20));
         }
@@ -59,4 +50,15 @@ pub async fn download(url: &Url) -> Result<Downloaded, String> {
     }
     let text = String::from_utf8(body).map_err(|_| "it is not UTF-8 text".to_owned())?;
     Ok(Downloaded { text, url })
+}
+
+/// The innermost cause of a failure, which says most.
+pub(super) fn in_words(error: &reqwest::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        words = inner.to_string();
+        cause = inner.source();
+    }
+    words
 }

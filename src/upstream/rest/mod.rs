@@ -8,6 +8,7 @@ mod challenge;
 mod compression;
 mod conceal;
 mod download;
+mod exchange;
 mod explain;
 mod fetch;
 mod lane;
@@ -33,6 +34,7 @@ use tokio::{
 
 pub use body::{Answer, ContentKind};
 pub use download::{Downloaded, download};
+pub use exchange::exchange;
 pub use explain::{explain, plain_reason};
 pub use fetch::{FetchFault, Fetcher, Named, Published, Shown};
 pub use pages::{Origin, Place, Unfinished};
