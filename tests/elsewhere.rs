@@ -434,19 +434,29 @@ async fn providers_differ_in_what_they_say_and_how_they_are_asked() {
         });
     });
     let server = desk(&provider, OURS, "").await;
-    let without = |place: &str| with(&provider.claims(place), "email", Value::Null);
-    for (sub, expected) in [("u-7", 303), ("u-8", 403)] {
+    let (mail, verified) = (json!("ada@example.com"), json!(true));
+    let theirs = |sub: &str, mail: &str, verified: bool| json!({ "sub": sub, "email": mail, "email_verified": verified, "aud": "x" });
+    for (what, (own_mail, own_verified), more, expected) in [
+        ("all of it", (Value::Null, Value::Null), theirs("u-7", "ada@example.com", true), 303),
+        ("of somebody else", (Value::Null, Value::Null), theirs("u-8", "ada@example.com", true), 403),
+        ("of another mailbox", (mail, Value::Null), theirs("u-7", "ada@evil.example", true), 403),
+        ("of one that is nobody's", (Value::Null, verified), theirs("u-7", "ada@example.com", false), 403),
+    ] {
         let away = leave(&server, "").await;
         assert_eq!(away.returns(&server, &[]).await.status, 403, "it always says who answers, and here it does not");
-        provider.says(&key.token("JWT", &without(&away.place)));
-        provider.change(|facts| {
-            facts.userinfo = json!({ "sub": sub, "email": "ada@example.com", "email_verified": true, "aud": "x" });
-        });
+        let claims = with(&provider.claims(&away.place), "email", own_mail);
+        provider.says(&key.token("JWT", &with(&claims, "email_verified", own_verified)));
+        provider.change(|facts| facts.userinfo = more);
         let response = away.returns(&server, &[("iss", &provider.id())]).await;
-        assert_eq!((response.status, is_signed_in(&response)), (expected, expected == 303), "{sub}: {}", response.body);
+        assert_eq!(
+            (response.status, is_signed_in(&response)),
+            (expected, expected == 303),
+            "{what}: {}",
+            response.body
+        );
     }
     let facts = provider.facts.lock().unwrap();
-    assert_eq!(facts.shown, [format!("Bearer {ACCESS}"), format!("Bearer {ACCESS}")]);
+    assert_eq!(facts.shown, vec![format!("Bearer {ACCESS}"); 4]);
     let (credential, sent) = &facts.sent[0];
     assert_eq!((credential.as_str(), sent["client_secret"].as_str()), ("", "a secret: of this test"));
 }

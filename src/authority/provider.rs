@@ -18,6 +18,8 @@ use crate::{
     upstream::rest::{FetchFault, Fetcher, Shown},
 };
 
+/// An address of a mailbox, and whether it is known to be the person's: the two go together.
+const MAIL: [&str; 2] = ["email", "email_verified"];
 /// Letters of a person's name.
 const LONGEST_NAME: usize = 200;
 
@@ -172,14 +174,15 @@ impl Provider {
             Some(Workspace::Claim(name)) => Some(name.as_str()),
             Some(Workspace::Fixed(_)) | None => None,
         };
-        let (domains, groups) = match &self.about.allow {
-            AllowedPeople::Everybody => (None, None),
+        let (by_mail, groups) = match &self.about.allow {
+            AllowedPeople::Everybody => (false, None),
             AllowedPeople::These { domains, groups, groups_from } => {
-                ((!domains.is_empty()).then_some("email"), (!groups.is_empty()).then_some(groups_from.as_str()))
+                (!domains.is_empty(), (!groups.is_empty()).then_some(groups_from.as_str()))
             }
         };
-        let all = [Some(names.subject.as_str()), workspace, domains, groups].into_iter().flatten();
-        all.chain(names.scopes.iter().map(String::as_str))
+        let mail: &[&str] = if by_mail || names.subject == MAIL[0] { &MAIL } else { &[] };
+        let all = [Some(names.subject.as_str()), workspace, groups].into_iter().flatten();
+        all.chain(names.scopes.iter().map(String::as_str)).chain(mail.iter().copied())
     }
 
     /// Some providers keep claims out of the ID token (OpenID Connect Core 1.0 §5.3). What it says stays.
@@ -199,6 +202,10 @@ impl Provider {
         let Value::Object(more) = more else { return Err(Astray::Untrusted) };
         if text(&more, "sub").is_none() || text(&more, "sub") != text(claims, "sub") {
             return Err(Astray::Untrusted);
+        }
+        if !MAIL.iter().all(|name| claims.contains_key(*name)) {
+            // Half of the one and half of the other would say what neither says.
+            claims.retain(|name, _| !MAIL.contains(&name.as_str()));
         }
         for (name, value) in more {
             claims.entry(name).or_insert(value);
