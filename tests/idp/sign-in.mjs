@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 
-import { run } from "./report.mjs";
+import { run } from "../report.mjs";
 
 const { IDP_SIGN_IN: BRIDGE, IDP_PEOPLE: PROVIDER } = process.env;
 const CALLBACK = "http://127.0.0.1:9/callback";
