@@ -195,10 +195,23 @@ async fn what_was_agreed_to_is_asked_again_unless_the_files_say_so() {
         let client = server.registered(POKE).await;
         let person = ada(&server).await;
         person.agrees(&client, &[]).await;
-        for (site, expected) in [("none", by_oneself), ("cross-site", by_a_link), ("same-site", by_a_link)] {
-            let place = person.open(&authorize(&client, &[])).await.header("location").expect("a page").to_owned();
-            let page = server.get(&place, &[("cookie", &person.cookie), ("sec-fetch-site", site)]).await;
-            assert_eq!(page.status, expected, "{more} {site}");
+        let asked = async |site: &str| {
+            let response = server.get(&authorize(&client, &[]), &[("sec-fetch-site", site)]).await;
+            response.header("location").expect("a page").to_owned()
+        };
+        for (first, then, expected) in [
+            ("none", "none", by_oneself),
+            ("none", "same-origin", by_oneself),
+            ("none", "cross-site", by_a_link),
+            ("cross-site", "cross-site", by_a_link),
+            ("same-site", "same-site", by_a_link),
+            // After a sign-in in between, which a link led to, the page before is one of this server.
+            ("cross-site", "same-origin", by_a_link),
+            ("cross-site", "none", by_a_link),
+        ] {
+            let place = asked(first).await;
+            let page = server.get(&place, &[("cookie", &person.cookie), ("sec-fetch-site", then)]).await;
+            assert_eq!(page.status, expected, "{more} {first} {then}");
         }
     }
 }

@@ -37,7 +37,7 @@ impl Authority {
             }
         };
         let request = match self.request(&query, &client, &redirect) {
-            Ok(request) => request,
+            Ok(request) => Request { by_themselves: is_by_themselves(inquiry), ..request },
             Err(fault) => return back(fault),
         };
         let kept = async {
@@ -130,6 +130,7 @@ impl Authority {
             resource,
             state: state.map(str::to_owned),
             challenge: challenge.to_owned(),
+            by_themselves: false,
         })
     }
 
@@ -156,4 +157,9 @@ impl Authority {
         all.push(("iss", &self.settings.issuer));
         redirect::with(redirect, &all)
     }
+}
+
+/// Whether a person came here by themselves: a page of somebody else led nobody here, as far as the browser says.
+pub(super) fn is_by_themselves(inquiry: &Inquiry<'_>) -> bool {
+    matches!(inquiry.site, Some("none" | "same-origin"))
 }

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-use super::{redirect::is_registered, register::SETTLED};
+use super::{authorize::is_by_themselves, redirect::is_registered, register::SETTLED};
 
 /// How long a code is remembered after its use, in seconds: who shows it again has it from elsewhere.
 const REMEMBERED: i64 = 10 * 60;
@@ -132,9 +132,10 @@ impl Authority {
         Ok(hex::encode(mac.finalize().into_bytes()))
     }
 
-    /// The same was agreed to before, and nobody else led the person here (auth.md §3.2).
+    /// The same was agreed to before, and nobody else led the person here (auth.md §3.2): neither now, nor when
+    /// the client asked, because whoever signs in in between comes from a page of this server.
     async fn is_remembered(&self, asking: &Asking, inquiry: &Inquiry<'_>, now: i64) -> bool {
-        let by_themselves = matches!(inquiry.site, Some("none" | "same-origin"));
+        let by_themselves = asking.request.value.by_themselves && is_by_themselves(inquiry);
         let found = self.state.find::<Consent>(&asking.key(), now).await;
         by_themselves && matches!(found, Ok(Some(_)))
     }

@@ -156,6 +156,9 @@ pub struct Request {
     pub state: Option<String>,
     /// The S256 challenge of its code.
     pub challenge: String,
+    /// Whether the person came by themselves, and not by a link on somebody's page.
+    #[serde(default)]
+    pub by_themselves: bool,
 }
 
 /// A browser in which a person is signed in.

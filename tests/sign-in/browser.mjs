@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { run } from "../report.mjs";
 import { add, asked, browserOf, clientSite, close, heard, linkFor, stranger, tooFaint, version } from "./chromium.mjs";
-import { ISSUER, PASSWORD, overTls, start, stop } from "./server.mjs";
+import { ISSUER, PASSWORD, overTls, remembering, start, stop } from "./server.mjs";
 
 await start();
 add("ada", PASSWORD);
@@ -14,6 +14,11 @@ const client = await clientSite("Notes assistant");
 const guardOf = (page) => page.locator("input[name=guard]").inputValue();
 const requestOf = (page) => new URL(page.url()).searchParams.get("request");
 const allow = (page) => page.getByRole("button", { name: "Allow", exact: true });
+/** Presses Enter on the button that has the focus as soon as the page is drawn. */
+const enter = async (page) => {
+  await page.locator("button:focus").waitFor();
+  await page.keyboard.press("Enter");
+};
 const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor().catch(async (fault) => {
   throw new Error(`${fault.message}${page.url()} says: ${await page.locator("body").innerText()}`);
 });
@@ -86,7 +91,7 @@ const checks = {
     await heading(preview, "Sign in as bob");
     const page = await browserOf();
     await page.goto(link);
-    await page.keyboard.press("Enter");
+    await enter(page);
     await heading(page, "Signed in");
     await preview.getByRole("button", { name: "Sign in" }).click();
     await heading(preview, "This link is of no use any more");
@@ -106,6 +111,7 @@ const checks = {
       return at();
     };
     await page.goto(client.link());
+    await page.locator("input:focus").waitFor();
     assert.deepEqual(await at(), { name: "name", ring: true }, "one begins where one writes");
     await page.keyboard.type("ada");
     assert.deepEqual(await press("Tab"), { name: "password", ring: true });
@@ -113,6 +119,7 @@ const checks = {
     assert.deepEqual(await press("Tab"), { name: "submit", ring: true });
     await page.keyboard.press("Space");
     await page.getByRole("alert").waitFor();
+    await page.locator("input:focus").waitFor();
     assert.deepEqual(await at(), { name: "password", ring: true }, "and goes on where it was wrong");
     await page.keyboard.type(PASSWORD);
     await page.keyboard.press("Enter");
@@ -128,6 +135,7 @@ const checks = {
     const page = await browserOf();
     await page.goto(client.link());
     await heading(page, "Sign in");
+    await page.locator("input:focus").waitFor();
     assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
     assert.deepEqual(await heard(page), [
       "main", "heading Sign in level 1", "textbox Name focused required", "textbox Password required", "button Sign in",
@@ -137,7 +145,7 @@ const checks = {
     await page.keyboard.press("Enter");
     await page.getByRole("alert").waitFor();
     assert.ok((await heard(page)).some((it) => it.startsWith("alert")), await heard(page));
-    const question = await before("bob", {}, await clientSite("Writer", "notes:write"));
+    const question = await before("bob", {}, await clientSite("Writer", { scope: "notes:write" }));
     const told = await heard(question);
     const headings = told.filter((it) => it.startsWith("heading"));
     assert.deepEqual(headings, [
@@ -166,7 +174,7 @@ const checks = {
       await look("a wrong password");
       await page.goto(linkFor("bob"));
       await look("a link");
-      await page.keyboard.press("Enter");
+      await enter(page);
       await heading(page, "Signed in");
       await look("signed in");
       await page.goto(odd.link({ scope: "notes:read notes:write" }));
@@ -293,6 +301,36 @@ const checks = {
       assert.equal(await page.locator("form").count(), 0);
     }
   },
+  async "what is remembered is not asked of who comes by themselves, and is asked of who was sent by a page"() {
+    const { url, command, stop } = await remembering();
+    try {
+      command("users", "add", "ada", "--password", { input: PASSWORD });
+      const site = await clientSite("Remembered", { issuer: url });
+      const page = await browserOf();
+      const signIn = async () => {
+        await page.getByLabel("Name").fill("ada");
+        await page.getByLabel("Password").fill(PASSWORD);
+        await page.keyboard.press("Enter");
+      };
+      await page.goto(site.link());
+      await signIn();
+      await allow(page).click();
+      await page.waitForURL(site.welcome);
+      await page.goto(site.link());
+      await page.waitForURL(site.welcome);
+      assert.equal(site.told.length, 2, "nobody was asked");
+      for (const isSignedIn of [true, false]) {
+        if (!isSignedIn) await page.context().clearCookies();
+        await page.goto(site.home);
+        await page.getByRole("link", { name: "Connect" }).click();
+        if (!isSignedIn) await signIn();
+        await allow(page).waitFor();
+      }
+      assert.equal(site.told.length, 2);
+    } finally {
+      await stop();
+    }
+  },
   async "over TLS the session belongs to this host alone, and nothing goes in the clear any more"() {
     const { url, command, stop } = await overTls();
     try {
@@ -302,7 +340,7 @@ const checks = {
       const told = (await page.request.get(`${url}/oauth/sign-in`)).headers();
       assert.match(told["strict-transport-security"] ?? "none", /max-age=\d{7,}/);
       await page.goto(command("login-link", "--user", "ada").trim());
-      await page.keyboard.press("Enter");
+      await enter(page);
       await heading(page, "Signed in");
       const [cookie] = await page.context().cookies();
       const { name, secure, httpOnly, sameSite, path, domain } = cookie;

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 
 import { chromium } from "playwright-core";
 
-import { ENDPOINT, ISSUER, command } from "./server.mjs";
+import { ISSUER, command } from "./server.mjs";
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -58,7 +58,7 @@ export async function stranger(pages) {
 }
 
 /** A client that has a site: it sends people to sign in, is told the answer, and sends them on to a third place. */
-export async function clientSite(name, scope = "notes:read", address = undefined) {
+export async function clientSite(name, { scope = "notes:read", at, issuer = ISSUER } = {}) {
   const told = [];
   const port = await listen((request, response) => {
     const { pathname, searchParams } = new URL(request.url, "http://client.test");
@@ -71,9 +71,9 @@ export async function clientSite(name, scope = "notes:read", address = undefined
     const body = pathname === "/welcome" ? "<h1>Connected</h1>" : `<a href="${site.link().replaceAll("&", "&amp;")}">Connect</a>`;
     response.end(`<!doctype html><title>Client</title>${body}`);
   });
-  const redirect = address ?? `http://127.0.0.1:${port}/callback`;
+  const redirect = at ?? `http://127.0.0.1:${port}/callback`;
   const metadata = { client_name: name, redirect_uris: [redirect], token_endpoint_auth_method: "none" };
-  const answer = await post("/oauth/register", JSON.stringify(metadata), "application/json");
+  const answer = await post(`${issuer}/oauth/register`, JSON.stringify(metadata), "application/json");
   const { client_id } = await answer.json();
   const verifier = randomBytes(32).toString("base64url");
   const challenge = createHash("sha256").update(verifier).digest("base64url");
@@ -83,23 +83,23 @@ export async function clientSite(name, scope = "notes:read", address = undefined
     home: `http://client.test:${port}/`,
     welcome: `http://client.test:${port}/welcome`,
     link(more = {}) {
-      const link = new URL(`${ISSUER}/oauth/authorize`);
+      const link = new URL(`${issuer}/oauth/authorize`);
       link.search = new URLSearchParams({
-        client_id, redirect_uri: redirect, response_type: "code", scope, state: "s 1/&", resource: ENDPOINT,
+        client_id, redirect_uri: redirect, response_type: "code", scope, state: "s 1/&", resource: `${issuer}/mcp`,
         code_challenge: challenge, code_challenge_method: "S256", ...more,
       });
       return link.href;
     },
     async exchange(code) {
       const form = { grant_type: "authorization_code", code, client_id, redirect_uri: redirect, code_verifier: verifier };
-      return (await post("/oauth/token", new URLSearchParams(form))).json();
+      return (await post(`${issuer}/oauth/token`, new URLSearchParams(form))).json();
     },
   };
   return site;
 }
 
-const post = (path, body, type = "application/x-www-form-urlencoded") =>
-  fetch(ISSUER + path, { method: "POST", body, headers: { "content-type": type } });
+const post = (address, body, type = "application/x-www-form-urlencoded") =>
+  fetch(address, { method: "POST", body, headers: { "content-type": type } });
 
 /** What somebody hears who cannot see: the nodes of the browser's own accessibility tree, as "role name". */
 export async function heard(page) {

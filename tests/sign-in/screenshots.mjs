@@ -17,7 +17,7 @@ const PLACE = "mcp.example.com";
 await start();
 add("ada");
 mkdirSync(FOLDER, { recursive: true });
-const client = await clientSite("Poke", "notes:write", "https://poke.com/api/v1/mcp/callback");
+const client = await clientSite("Poke", { scope: "notes:write", at: "https://poke.com/api/v1/mcp/callback" });
 
 async function take(page, name) {
   const place = page.locator(".brand bdi");

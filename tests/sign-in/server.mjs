@@ -51,25 +51,28 @@ export async function freePort() {
   return port;
 }
 
-/** The same server once more, with a certificate that nobody vouches for: its address, its commands, and its end. */
-export async function overTls() {
-  const folder = join(SIGN_IN_FOLDER, "tls");
+/** Another server with more in its file, with a name of its own: its address, its commands, and its end. */
+export async function another(name, scheme, more) {
+  const folder = join(SIGN_IN_FOLDER, name);
   cpSync(BRIDGES, folder, { recursive: true });
-  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(folder, name));
-  const kind = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
-  execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert], { stdio: "ignore" });
-  appendFileSync(join(folder, "desk.yaml"), `  tls: { cert: ${cert}, key: ${key} }\n`);
+  appendFileSync(join(folder, "desk.yaml"), more(folder));
   const port = await freePort();
-  const url = `https://localhost:${port}`;
+  const url = `${scheme}://localhost:${port}`;
   const env = environment(url, folder);
   const child = await serve(folder, port, env);
   return { url, command: (...parts) => run(folder, env, parts), stop: () => end(child, "SIGTERM") };
 }
 
-export async function restart(signal) {
-  await stop(signal);
-  await start();
-}
+/** One with a certificate that nobody vouches for. */
+export const overTls = () => another("tls", "https", (folder) => {
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(folder, name));
+  const kind = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
+  execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  return `  tls: { cert: ${cert}, key: ${key} }\n`;
+});
+
+/** One that does not ask again what was agreed to. */
+export const remembering = () => another("remember", "http", () => "      consent: remember\n");
 
 function run(folder, env, parts) {
   const input = parts.at(-1) instanceof Object ? parts.pop().input : "";
