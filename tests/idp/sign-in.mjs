@@ -80,7 +80,7 @@ async function back(browser, answer) {
   return last.place;
 }
 
-await run({
+const fine = await run({
   async "a person of the provider signs in, agrees here, and the client gets tokens of ours alone"() {
     const [browser, asked] = [new Browser(), await client()];
     const question = await browser.follow(await sign(browser, await leave(browser, asked.link), "ada"));
@@ -137,3 +137,4 @@ await run({
     assert.deepEqual([told.get("error"), told.get("state"), told.get("iss")], ["access_denied", "s", BRIDGE]);
   },
 });
+process.exit(fine ? 0 : 1);
