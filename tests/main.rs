@@ -40,6 +40,7 @@ mod pages;
 mod passthrough;
 mod pipelining;
 mod planning;
+mod placeholders;
 mod pooler;
 mod postgres;
 mod prompts;
