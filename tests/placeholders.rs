@@ -20,7 +20,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
         (ALL, "SELECT concat('it''s :id ', :name)", json!("it's :id Ada")),
         (ALL, "SELECT concat('größe 😀', :name)", json!("größe 😀Ada")),
         (ALL, "SELECT concat('12:30:45 12:id', :name)", json!("12:30:45 12:idAda")),
-        (ALL, "SELECT concat('? ?1 $1 @p1 {{id}}', :name)", json!("? ?1 $1 @p1 {{id}}Ada")),
+        (ALL, "SELECT concat('? ?1 $1 @p1', :name)", json!("? ?1 $1 @p1Ada")),
         (ALL, "SELECT concat(:odd, '')", json!(ODD)),
         (ALL, "SELECT concat(:name, :odd, :name)", json!(format!("Ada{ODD}Ada"))),
         (ALL, "SELECT :id + :id2 + :id", json!(114)),

@@ -45,6 +45,7 @@ tools:
   endless: { description: Endless., timeout: 300ms, sql: { query: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n" } }
   twice: { description: Twice., sql: { query: "SELECT 1 AS a, 2 AS a, 3" } }
   csv: { description: CSV., sql: { query: "SELECT id, title FROM books ORDER BY id LIMIT 2" }, output: { format: csv } }
+  columnar: { description: C., sql: { query: "SELECT id, title FROM books ORDER BY id LIMIT 2" }, output: { format: columnar } }
   told: { description: Told., sql: { query: "SELECT title FROM books ORDER BY id LIMIT 2" }, output: { template: "{{#each rows}}<{{title}}>{{/each}} first {{row.title}}" } }
   only: { description: Only., sql: { query: "SELECT id, title FROM books ORDER BY id" }, output: { fields: { name: $.title }, max_items: 1 } }
   add:
@@ -156,6 +157,10 @@ async fn rows_take_other_forms() {
     let result = server.call("csv", &json!({})).await;
     assert_eq!(result["content"][0]["text"], "id,title\n1,Dune\n2,100% Wool");
     assert_eq!(result["structuredContent"]["row_count"], 2);
+    let columnar = server.call("columnar", &json!({})).await;
+    let text = r#"{"columns":["id","title"],"rows":[[1,"Dune"],[2,"100% Wool"]]}"#;
+    assert_eq!(columnar["content"][0]["text"], text);
+    assert_eq!(columnar["structuredContent"], result["structuredContent"]);
     assert_eq!(server.text("told", &json!({})).await, "<Dune><100% Wool> first Dune");
     let result = server.call("only", &json!({})).await["structuredContent"].clone();
     assert_eq!(result["items"], json!([{ "name": "Dune" }]));

@@ -99,6 +99,9 @@ pub enum Format {
     Table,
     /// Comma-separated values of the items.
     Csv,
+    /// JSON in which the names stand once: `{"columns": […], "rows": [[…], …]}`. What is no list of mappings, and a
+    /// list whose mappings have little in common, is compact JSON.
+    Columnar,
     /// The value as it is, without quotes.
     Text,
 }

@@ -39,6 +39,7 @@ pub(super) fn build(
         (None, Some(Format::Yaml)) => TextForm::Yaml,
         (None, Some(Format::Table)) => TextForm::Table,
         (None, Some(Format::Csv)) => TextForm::Csv,
+        (None, Some(Format::Columnar)) => TextForm::Columnar,
         (None, Some(Format::Text)) => TextForm::Text,
     };
     let known = matches!(stage, Stage::SqlResult | Stage::TransactionResult)

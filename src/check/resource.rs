@@ -268,7 +268,7 @@ fn natural(operation: &Operation, output: &Output) -> Option<String> {
         }
         Operation::Rest(_) | Operation::Sql(_) | Operation::Transaction(_) | Operation::Steps(_) => {
             match &output.text {
-                TextForm::Json => "application/json",
+                TextForm::Json | TextForm::Columnar => "application/json",
                 TextForm::Yaml => "application/yaml",
                 TextForm::Table => "text/markdown",
                 TextForm::Csv => "text/csv",

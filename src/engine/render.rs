@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::cut::Cut;
 use crate::{template::render_table, yaml};
@@ -14,7 +14,7 @@ pub(super) fn json(value: &Value, cut: Option<Cut>) -> String {
         Some(cut) => {
             let mut object = match value {
                 Value::Object(members) => members.clone(),
-                list => serde_json::Map::from_iter([("items".to_owned(), list.clone())]),
+                list => Map::from_iter([("items".to_owned(), list.clone())]),
             };
             object.insert("truncated".into(), cut.note());
             Value::Object(object).to_string()
@@ -49,6 +49,41 @@ pub(super) fn csv(value: &Value, cut: Option<Cut>) -> String {
         text.push_str(&cells.collect::<Vec<_>>().join(","));
     }
     with_note(text, cut)
+}
+
+/// JSON in which the names of the members stand once. What is no list of mappings, and a list whose
+/// mappings have little in common, stands as it is. Cut between items where it would be longer than `max`.
+pub(super) fn columnar(value: &Value, cut: Option<Cut>, max: usize) -> String {
+    let Value::Array(items) = value else { return json(value, cut) };
+    let names = columns(items);
+    let members: usize = items.iter().filter_map(Value::as_object).map(Map::len).sum();
+    let is_alike = names.len().saturating_mul(items.len()) <= members.saturating_mul(2);
+    if names.is_empty() || !is_alike || !items.iter().all(Value::is_object) {
+        return json(value, cut);
+    }
+    let mut rows: Vec<Value> = items.iter().map(|item| cells(item, &names)).collect();
+    loop {
+        let shown = rows.len();
+        let cut =
+            if shown < items.len() { Some(Cut { shown, of: cut.map_or(items.len(), |cut| cut.of) }) } else { cut };
+        let mut object =
+            Map::from_iter([("columns".to_owned(), names.clone().into()), ("rows".to_owned(), rows.into())]);
+        if let Some(cut) = cut {
+            object.insert("truncated".into(), cut.note());
+        }
+        // Every value can be printed.
+        let text = serde_json::to_string(&object).unwrap_or_default();
+        rows = match object.remove("rows") {
+            Some(Value::Array(rows)) if text.len() > max && !rows.is_empty() => rows,
+            _ => return text,
+        };
+        rows.pop();
+    }
+}
+
+/// The members of a mapping in the order of their names.
+fn cells(item: &Value, names: &[String]) -> Value {
+    names.iter().map(|name| item.get(name).cloned().unwrap_or_default()).collect()
 }
 
 /// The value without quotes; items on lines of their own.
@@ -116,7 +151,20 @@ mod tests {
         assert!(table(&value, None).contains("| 1 | a, b |"));
         assert_eq!(yaml(&value, None), "- id: 1\n  name: a, b\n- id: 2\n  note: null\n");
         assert_eq!(text(&json!(["x", 2]), None), "x\n2");
+        let all = columnar(&value, None, 999);
+        assert_eq!(all, r#"{"columns":["id","name","note"],"rows":[[1,"a, b",null],[2,null,null]]}"#);
+        assert_eq!(columnar(&json!([1, { "a": 1 }]), None, 999), r#"[1,{"a":1}]"#);
+        assert_eq!(columnar(&json!([{ "a": 1 }, { "b": 1 }, { "c": 1 }]), None, 999), r#"[{"a":1},{"b":1},{"c":1}]"#);
+        assert_eq!(columnar(&json!({ "a": 1 }), None, 999), r#"{"a":1}"#);
+        assert_eq!(columnar(&json!([]), None, 999), "[]");
         let cut = Some(Cut { shown: 2, of: 9 });
+        assert!(columnar(&value, cut, 999).contains(r#"[2,null,null]],"truncated":{"shown":2,"of":9,"#));
+        let long: Value = (0..200).map(|id| json!({ "id": id })).collect();
+        let text = columnar(&long, None, 300);
+        let shorter: Value = serde_json::from_str(&text).unwrap();
+        let shown = shorter["rows"].as_array().unwrap().len();
+        assert!(text.len() <= 300 && shown > 20, "{text}");
+        assert_eq!((&shorter["truncated"]["shown"], &shorter["truncated"]["of"]), (&json!(shown), &json!(200)));
         assert!(json(&value, cut).contains(r#""truncated":{"shown":2,"of":9"#));
         assert!(csv(&value, cut).ends_with("see others.)"));
     }

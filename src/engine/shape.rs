@@ -237,6 +237,7 @@ fn text(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallScope
         TextForm::Yaml => render::yaml(value, cut),
         TextForm::Table => render::table(value, cut),
         TextForm::Csv => render::csv(value, cut),
+        TextForm::Columnar => render::columnar(value, cut, output.max_bytes),
         TextForm::Text => render::text(value, cut),
     };
     cut::text(&mut text, output.max_bytes);

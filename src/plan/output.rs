@@ -98,6 +98,8 @@ pub enum TextForm {
     Table,
     /// Comma-separated values of the items.
     Csv,
+    /// JSON in which the names of the members stand once.
+    Columnar,
     /// The value without quotes.
     Text,
     /// The author's template.
