@@ -303,8 +303,8 @@ mod tests {
         let command = Local::open(&folder.path().join("state.db")).unwrap();
         let token = command.create_key(&key("ci", None), 10).unwrap();
         std::thread::scope(|scope| {
-            let touching = scope.spawn(|| (0..60).try_for_each(|now| server.touch_key(&token.id, now)));
-            let rotating = (0..60).try_for_each(|now| command.rotate_key(which("ci"), 0, Some(1000), now).map(|_| ()));
+            let touching = scope.spawn(|| (0..40).try_for_each(|now| server.touch_key(&token.id, now)));
+            let rotating = (0..40).try_for_each(|now| command.rotate_key(which("ci"), 0, Some(1000), now).map(|_| ()));
             rotating.unwrap();
             touching.join().unwrap().unwrap();
         });

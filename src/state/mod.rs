@@ -35,7 +35,7 @@ const APPLICATION: i32 = 0x6d63_6272;
 /// The tables of this version.
 const VERSION: i32 = 3;
 /// How long a statement waits for another process.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The state of a server.
 #[derive(Debug)]
