@@ -160,6 +160,59 @@ mod tests {
         }
     }
 
+    /// What looks like a registered address, and is none.
+    const MUTATIONS: [&str; 49] = [
+        "HTTPS://a.example/cb",
+        "https:/a.example/cb",
+        "https:///a.example/cb",
+        "https:a.example/cb",
+        "//a.example/cb",
+        "/cb",
+        " https://a.example/cb",
+        "https://a.example/cb ",
+        "https://a.example/cb\t",
+        "https://a.example/cb\n",
+        "https://a.example/cb\r\nlocation: https://evil.example",
+        "https://a.example/cb\0",
+        "https://a.example/cb%00",
+        "https://a.example/cb%0d%0a",
+        "https://a.example/CB",
+        "https://a.example//cb",
+        "https://a.example/./cb",
+        "https://a.example/x/../cb",
+        "https://a.example/cb/../evil",
+        "https://a.example/cb/..%2fevil",
+        "https://a.example/cb;x=1",
+        "https://a.example/cb?next=https://evil.example",
+        "https://a.example/cb#https://evil.example",
+        "https://a.example/cb&x=1",
+        "https://a.example",
+        "https://a.example\\cb",
+        "https://a.example\\@evil.example/cb",
+        "https://a.example%2f@evil.example/cb",
+        "https://a.example:443@evil.example/cb",
+        "https://user@a.example/cb",
+        "https://user:pass@a.example/cb",
+        "https://a.example.evil.example/cb",
+        "https://evil-a.example/cb",
+        "https://a.example:8443/cb",
+        "https://\u{430}.example/cb",
+        "https://xn--80a.example/cb",
+        "https://a\u{ff0e}example/cb",
+        "https://a\u{3002}example/cb",
+        "javascript:alert(1)//a.example/cb",
+        "data:text/html,https://a.example/cb",
+        "http://localhost:-1/cb",
+        "http://localhost:1e3/cb",
+        "http://localhost:\u{661}/cb",
+        "http://localhost:80:80/cb",
+        "http://0.0.0.0:1/cb?x=1",
+        "http://2130706433:1/cb?x=1",
+        "http://0x7f000001:1/cb?x=1",
+        "http://[::ffff:127.0.0.1]:1/cb?x=1",
+        "http://[0:0:0:0:0:0:0:1]:9/cb",
+    ];
+
     #[test]
     fn an_asked_address_is_a_registered_one_to_the_letter() {
         let registered =
@@ -199,6 +252,9 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_registered(asked, &registered), expected, "{asked}");
+        }
+        for asked in MUTATIONS {
+            assert!(!is_registered(asked, &registered), "{asked}");
         }
     }
 
