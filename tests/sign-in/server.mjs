@@ -42,6 +42,11 @@ export async function start() {
 /** Ends the server as a power failure does, or as it is asked to. */
 export const stop = (signal = "SIGTERM") => end(child, signal);
 
+export async function restart(signal) {
+  await stop(signal);
+  await start();
+}
+
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
