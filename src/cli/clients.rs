@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Exit,
-    kept::{Kept, Lifetime, Wanted, Where, known_scopes, lifetime, named, open, refuse, time},
+    kept::{Kept, Lifetime, List, Wanted, Where, known_scopes, lifetime, named, open, refuse, time},
     report,
 };
 use crate::{
@@ -79,15 +79,6 @@ pub(super) struct Create {
     /// Believes it when it names the person behind it
     #[arg(long)]
     asserts_end_user: bool,
-    #[command(flatten)]
-    place: Where,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     place: Where,
 }

@@ -33,6 +33,16 @@ pub(super) struct Where {
     state: Option<String>,
 }
 
+/// What a command lists, and how.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// One JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
 /// What a command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {

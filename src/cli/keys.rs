@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Exit,
-    kept::{Kept, Lifetime, Wanted, Where, end, known_scopes, lifetime, named, open, refuse, time},
+    kept::{Kept, Lifetime, List, Wanted, Where, end, known_scopes, lifetime, named, open, refuse, time},
     report,
 };
 use crate::state::{Key, NewKey, Standing, TokenText, Which};
@@ -50,15 +50,6 @@ pub(super) struct Create {
     /// Believes the caller when it names the person behind it
     #[arg(long)]
     asserts_end_user: bool,
-    #[command(flatten)]
-    place: Where,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     place: Where,
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     Exit,
-    kept::{Kept, Wanted, Where, known_scopes, named, open, refuse, time},
+    kept::{Kept, List, Wanted, Where, known_scopes, named, open, refuse, time},
     report,
 };
 use crate::{
@@ -60,15 +60,6 @@ pub(super) struct Add {
     /// What the person may let clients do; may be given several times. Default: all there is
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    #[command(flatten)]
-    place: Where,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     place: Where,
 }

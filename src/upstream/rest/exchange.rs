@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, redirect::Policy};
+use reqwest::redirect::Policy;
 use serde_json::Value;
 use url::Url;
 
-use super::download::in_words;
+use super::download::{client, in_words, whole};
 use crate::secret::Secret;
 
 /// Bytes of an answer at most.
@@ -21,14 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// A sentence without a full stop: nobody is there, or what answers does not speak the protocol.
 pub async fn exchange(url: &Url, key: Option<&Secret<String>>, message: &Value) -> Result<Value, String> {
-    let client = Client::builder()
-        .redirect(Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .user_agent(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| in_words(&error))?;
+    let client = client(Policy::none(), (CONNECT_TIMEOUT, TIMEOUT))?;
     let mut request = client
         .post(url.clone())
         .header(CONTENT_TYPE, "application/json")
@@ -42,15 +35,10 @@ pub async fn exchange(url: &Url, key: Option<&Secret<String>>, message: &Value) 
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let mut response = request.send().await.map_err(|error| in_words(&error))?;
+    let response = request.send().await.map_err(|error| in_words(&error))?;
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| in_words(&error))? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(format!("the answer has more than {} MiB", LARGEST >> 20));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let too_large = || format!("the answer has more than {} MiB", LARGEST >> 20);
+    let body = whole(response, LARGEST).await?.ok_or_else(too_large)?;
     let answer = serde_json::from_slice::<Value>(&body).ok().filter(|answer| answer.get("jsonrpc").is_some());
     match (answer, status.as_u16()) {
         (_, 401 | 403) => Err("it wants a key, or another one".into()),
