@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, postgres, serve, spawn, until};
+use crate::support::{Served, postgres, serve, spawn, until, until_async};
 
 const SHOP: &str = "
 CREATE TABLE notes (id bigint PRIMARY KEY, text text);
@@ -114,4 +114,28 @@ async fn a_slow_one_holds_the_others_up_for_a_moment_only_and_is_stopped() {
     }
     let running = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'dozing' AND state = 'active'";
     until("the server runs nothing more", || host.admin("postgres", running) == "0").await;
+}
+
+#[tokio::test]
+async fn a_server_that_ends_in_the_middle_is_found_again_and_mixes_nothing_up() {
+    let Some(served) = shop("ending").await else { return };
+    let host = postgres().expect("it is there");
+    for round in 0..4 {
+        let ends = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'ending'";
+        let end = tokio::task::spawn_blocking(|| host.admin("postgres", ends));
+        let answers = all(&served, (1..=200).map(|n| ("find", json!({ "id": n })))).await;
+        end.await.expect("no panic");
+        for (answer, n) in answers.iter().zip(1..) {
+            let is_its_own = answer["structuredContent"]["text"] == json!(format!("note {n}"));
+            assert!(is_its_own || answer["isError"] == true, "round {round}: {answer}");
+        }
+    }
+    until_async("a server that answers", async || {
+        let answer = served.call("find", &json!({ "id": 7 })).await;
+        answer["structuredContent"]["text"] == "note 7"
+    })
+    .await;
+    for (answer, n) in all(&served, (1..=40).map(|n| ("find", json!({ "id": n })))).await.iter().zip(1..) {
+        assert_eq!(answer["structuredContent"]["text"], json!(format!("note {n}")), "{answer}");
+    }
 }
