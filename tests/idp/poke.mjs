@@ -95,10 +95,15 @@ mkdirSync(`${folder}/config/poke`, { recursive: true });
 writeFileSync(`${folder}/cache/poke/bin/piko-0.7.0`, agent);
 chmodSync(`${folder}/cache/poke/bin/piko-0.7.0`, 0o755);
 
+// The command tells of its success before it listens for the signals that end it, so it is made to tell of that too.
+const watch = `process.on("newListener", (name) => name === "SIGTERM" && console.error("Signals are heard"));`;
+writeFileSync(`${folder}/watch.cjs`, watch);
+
 /** Starts the command, signed in. */
 function poke(...words) {
   writeFileSync(`${folder}/config/poke/credentials.json`, JSON.stringify({ token: TOKEN }));
   const env = {
+    NODE_OPTIONS: `--require=${folder}/watch.cjs`,
     PATH: process.env.PATH,
     POKE_API: `http://127.0.0.1:${backend.address().port}`,
     XDG_CACHE_HOME: `${folder}/cache`,
@@ -133,7 +138,7 @@ const fine = await run({
   async "a tunnel: requests for the name outside are served, and the end is told"() {
     const { child, told } = poke("tunnel", IDP_POKE, "-n", "Desk");
     const until = Date.now() + 15_000;
-    while (!/Connection activated|failed/i.test(told.text) && Date.now() < until) {
+    while (!/Signals are heard|failed/i.test(told.text) && Date.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     assert.match(told.text, /Connection activated and tools synced/);
