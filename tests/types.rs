@@ -315,7 +315,7 @@ fn the_page_is_fresh() {
     for (engine, words, rows) in [
         (
             "PostgreSQL",
-            "Values travel as text between the server and the bridge, so types of extensions are what the server prints.",
+            "Types of extensions are what the server prints: values travel as text, but for dates with a time and exact decimals.",
             POSTGRES,
         ),
         (

@@ -1,11 +1,12 @@
 //! Floor 5. PostgreSQL, by its own protocol over connections of ours. A read is one exchange of
 //! messages in a transaction that cannot write and is undone; values travel as text, so that the
-//! server decides what each type looks like. Reference: `sql.md` §9, `auth.md` §4.6.
+//! server decides what each type looks like; of a read, the few types of `binary` do not. Reference: `sql.md` §9, `auth.md` §4.6.
 //!
 //! `sqlx` drives MySQL and MariaDB, and not this engine: it takes a round trip for each of BEGIN, the
 //! statement and ROLLBACK, asks for binary values only, of which every type needs a reader of its
 //! own, and keeps the key to itself with which the server is asked to cancel (crates.md §6).
 
+mod binary;
 mod bind;
 mod connection;
 mod explain;

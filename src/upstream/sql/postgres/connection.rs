@@ -1,6 +1,7 @@
 //! Floor 5. One session on a PostgreSQL server. A call is one message exchange: the transaction, its
 //! settings, the statement and the end go out together, so a read costs one round trip. Values
-//! travel as text both ways: the server's own functions read and write each type.
+//! travel as text both ways, and the server's own functions read and write each type, but for the rows
+//! of a read, whose columns come in the form that `Columns` says.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -27,9 +28,10 @@ use super::{
         pool::Pooled,
         remote::{CONNECT_TIMEOUT, Leads},
     },
+    binary::Packed,
     fault::Refusal,
     pipeline::Taken,
-    reading::Reading,
+    reading::{Form, Reading},
     shape::{Oid, Shape},
     site::{Key, Site},
     wire::Wire,
@@ -121,6 +123,20 @@ pub(super) struct Columns {
     pub(super) leads: Leads,
     pub(super) shapes: Vec<Arc<Shape>>,
     pub(super) fields: Vec<Field>,
+    /// Their binary forms, for those that have one; empty where none does.
+    pub(super) packed: Vec<Option<Packed>>,
+}
+
+impl Columns {
+    /// Columns with these shapes, in the same order.
+    pub(super) fn new(fields: Vec<Field>, shapes: Vec<Arc<Shape>>) -> Self {
+        let leads = Leads::new(fields.iter().map(|field| field.name.as_str()));
+        let mut packed: Vec<_> = fields.iter().map(|field| Packed::of(field.oid)).collect();
+        if packed.iter().all(Option::is_none) {
+            packed.clear();
+        }
+        Self { leads, shapes, fields, packed }
+    }
 }
 
 /// A column as the server describes it.
@@ -204,7 +220,7 @@ impl Connection {
         }
         frontend::parse("", question, [], &mut self.wire.output).map_err(Failure::Mute)?;
         let out = &mut self.wire.output;
-        bind("", &[], out).and_then(|()| frontend::execute("", 0, out)).map_err(Failure::Mute)?;
+        bind("", &[], &[], out).and_then(|()| frontend::execute("", 0, out)).map_err(Failure::Mute)?;
         let mut answer = Vec::new();
         self.finish_exchange(&mut |message| {
             if let Message::DataRow(row) = message {
@@ -225,7 +241,7 @@ impl Connection {
         self.begin_exchange(State::Busy);
         frontend::parse("", sql, [], &mut self.wire.output).map_err(Failure::Mute)?;
         let out = &mut self.wire.output;
-        bind("", &[], out).and_then(|()| frontend::execute("", 0, out)).map_err(Failure::Mute)?;
+        bind("", &[], &[], out).and_then(|()| frontend::execute("", 0, out)).map_err(Failure::Mute)?;
         let mut rows = Vec::new();
         self.finish_exchange(&mut |message| {
             if let Message::DataRow(row) = message {
@@ -349,7 +365,10 @@ impl Connection {
             self.put_own(begin).and_then(|()| self.put_settings(work.settings)).map_err(Failure::Mute)?;
             reading.expect(1 + usize::from(!work.settings.is_empty()));
         }
-        self.put_statement(work)
+        // Statements of a transaction take the values of those before them, as texts.
+        let form = if purpose == Purpose::Read { Form::Packed } else { Form::Text };
+        reading.comes(form);
+        self.put_statement(work, form)
             .and_then(|()| if purpose == Purpose::Read { self.put_own(ROLLBACK) } else { Ok(()) })
             .map_err(Failure::Mute)?;
         self.exchange(work.known, reading).await
@@ -389,7 +408,7 @@ impl Connection {
                 ""
             }
         };
-        bind(name, &[], out)?;
+        bind(name, &[], &[], out)?;
         frontend::execute("", 0, out)
     }
 
@@ -404,16 +423,18 @@ impl Connection {
         let out = &mut self.wire.output;
         frontend::parse("", &sql, [], out)?;
         let values: Vec<_> = settings.iter().cloned().map(Some).collect();
-        bind("", &values, out)?;
+        bind("", &values, &[], out)?;
         frontend::execute("", 0, out)
     }
 
-    fn put_statement(&mut self, work: &Work<'_>) -> io::Result<()> {
+    /// Adds a statement whose rows come in a form.
+    fn put_statement(&mut self, work: &Work<'_>, form: Form) -> io::Result<()> {
         let out = &mut self.wire.output;
         if self.mode == Prepared::Unnamed {
             frontend::parse("", &work.known.sql, work.known.types.iter().copied(), out)?;
         }
-        bind(&work.known.name, work.values, out)?;
+        let packed = work.known.columns.as_ref().filter(|_| form == Form::Packed).map(|columns| &*columns.packed);
+        bind(&work.known.name, work.values, packed.unwrap_or_default(), out)?;
         if self.mode == Prepared::Unnamed {
             frontend::describe(b'P', "", out)?;
         }
@@ -425,7 +446,7 @@ impl Connection {
         self.begin_exchange(State::Busy);
         for work in works {
             self.put_own(BEGIN_READ)
-                .and_then(|()| self.put_statement(work))
+                .and_then(|()| self.put_statement(work, Form::Packed))
                 .and_then(|()| self.put_own(ROLLBACK))
                 .map_err(Failure::Mute)?;
             frontend::sync(&mut self.wire.output);
@@ -436,6 +457,7 @@ impl Connection {
     /// Reads the answer to the next of them.
     pub(super) async fn take_read(&mut self, known: &Known, reading: &mut Reading<'_>) -> Result<Taken, Failure> {
         reading.expect(1);
+        reading.comes(Form::Packed);
         let (status, refusal) = self.answered(known, reading).await?;
         self.ended = status;
         Ok(if refusal.is_some() || reading.is_changed() { Taken::Not } else { Taken::Whole })
@@ -545,8 +567,8 @@ impl Pooled for Connection {
     }
 }
 
-/// Adds the values of a statement, all of them as text, and asks for rows as text.
-fn bind(statement: &str, values: &[Option<String>], out: &mut BytesMut) -> io::Result<()> {
+/// Adds the values of a statement, all of them as text, and says which columns come packed.
+fn bind(statement: &str, values: &[Option<String>], packed: &[Option<Packed>], out: &mut BytesMut) -> io::Result<()> {
     let write = |value: &Option<String>, out: &mut BytesMut| {
         Ok(match value {
             Some(text) => {
@@ -556,7 +578,8 @@ fn bind(statement: &str, values: &[Option<String>], out: &mut BytesMut) -> io::R
             None => IsNull::Yes,
         })
     };
-    frontend::bind("", statement, [], values, write, [], out).map_err(|error| match error {
+    let formats = packed.iter().map(|packed| i16::from(packed.is_some()));
+    frontend::bind("", statement, [], values, write, formats, out).map_err(|error| match error {
         BindError::Conversion(error) => io::Error::other(error),
         BindError::Serialization(error) => error,
     })

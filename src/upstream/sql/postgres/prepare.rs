@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::{
-    super::remote::Leads,
     Postgres, Stop,
     bind::declared,
     connection::{Columns, Connection, Described, Failure, Known},
@@ -61,10 +60,9 @@ impl Postgres {
         self.learn(connection, &described).await?;
         let shape = |oid: Oid| self.shapes.get(oid).unwrap_or_else(|| Arc::new(Shape::Text));
         let params = described.types.iter().map(|oid| shape(*oid)).collect();
-        let columns = described.fields.as_ref().map(|fields| Columns {
-            leads: Leads::new(fields.iter().map(|field| field.name.as_str())),
-            shapes: fields.iter().map(|field| shape(field.oid)).collect(),
-            fields: fields.clone(),
+        let columns = described.fields.as_ref().map(|fields| {
+            let shapes = fields.iter().map(|field| shape(field.oid)).collect();
+            Columns::new(fields.clone(), shapes)
         });
         let fallbacks = if leans == Leans::OnDeclared { fallbacks } else { Vec::new() };
         Ok(connection.keep(rendered, described, (params, columns, fallbacks))?)

@@ -1,7 +1,7 @@
 //! Floor 5. The rows of one statement on their way from a PostgreSQL server to the answer, within
 //! the limits of the call.
 
-use std::{io, ops::Range};
+use std::{io, ops::Range, sync::Arc};
 
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::DataRowBody;
@@ -11,7 +11,9 @@ use super::{
         Cut, Limits,
         remote::{Cells, Rows, wanted},
     },
+    binary::Packed,
     connection::{Columns, Field},
+    shape::Shape,
     text,
 };
 use crate::plan::sql::Returns;
@@ -34,6 +36,7 @@ pub(super) struct Reading<'a> {
     /// What the server says that the statement did.
     tag: Option<String>,
     fields_changed: Changed,
+    form: Form,
     /// The columns whose values in the first row later statements of the transaction take.
     taken: Vec<usize>,
     /// These values, as the server wrote them; `None` before the first row.
@@ -45,6 +48,14 @@ pub(super) struct Reading<'a> {
 pub(super) enum Stops {
     AtLimits,
     AtTheEnd,
+}
+
+/// How values come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    /// In a binary form, where the column has one.
+    Packed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +77,7 @@ impl<'a> Reading<'a> {
             ranges: Vec::new(),
             tag: None,
             fields_changed: Changed::No,
+            form: Form::Text,
             taken: Vec::new(),
             first: None,
         }
@@ -80,6 +92,11 @@ impl<'a> Reading<'a> {
     /// So many statements of ours answer first.
     pub(super) fn expect(&mut self, before: usize) {
         self.before = before;
+    }
+
+    /// The rows come in this form.
+    pub(super) fn comes(&mut self, form: Form) {
+        self.form = form;
     }
 
     /// A statement is at its end.
@@ -132,7 +149,11 @@ impl<'a> Reading<'a> {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let take = if self.returns == Returns::Value { 1 } else { columns.leads.len() };
-        let cells = Row { buffer: row.buffer(), ranges: &self.ranges, columns };
+        let packed = if self.form == Form::Packed { columns.packed.as_slice() } else { &[] };
+        let cells = Row { buffer: row.buffer(), ranges: &self.ranges, shapes: &columns.shapes, packed };
+        if !cells.is_whole() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let _ = self.rows.push((&columns.leads, take), &cells);
         Ok(())
     }
@@ -169,23 +190,32 @@ impl<'a> Reading<'a> {
 struct Row<'a> {
     buffer: &'a [u8],
     ranges: &'a [Option<Range<usize>>],
-    columns: &'a Columns,
+    shapes: &'a [Arc<Shape>],
+    packed: &'a [Option<Packed>],
 }
 
 impl Row<'_> {
-    fn text(&self, at: usize) -> Option<&[u8]> {
+    /// What the server sent for a column; `None` for NULL.
+    fn value(&self, at: usize) -> Option<&[u8]> {
         self.buffer.get(self.ranges.get(at)?.clone()?)
+    }
+
+    fn is_whole(&self) -> bool {
+        let mut packed = self.packed.iter().enumerate().filter_map(|(at, packed)| Some(((*packed)?, self.value(at)?)));
+        packed.all(|(packed, value)| packed.holds(value))
     }
 }
 
 impl Cells for Row<'_> {
     fn write(&self, at: usize, out: &mut Vec<u8>) {
-        if let Some(shape) = self.columns.shapes.get(at) {
-            text::write(out, self.text(at), shape);
+        match (self.packed.get(at), self.value(at), self.shapes.get(at)) {
+            (Some(Some(packed)), Some(value), _) => packed.write(out, value),
+            (_, value, Some(shape)) => text::write(out, value, shape),
+            (_, _, None) => {}
         }
     }
 
     fn size(&self, at: usize) -> usize {
-        self.text(at).map_or(0, <[u8]>::len)
+        self.value(at).map_or(0, <[u8]>::len)
     }
 }

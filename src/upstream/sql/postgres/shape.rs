@@ -13,6 +13,8 @@ pub(super) type Oid = u32;
 pub(super) const BOOL: Oid = 16;
 pub(super) const INT8: Oid = 20;
 pub(super) const TEXT: Oid = 25;
+pub(super) const TIMESTAMP: Oid = 1114;
+pub(super) const TIMESTAMP_TZ: Oid = 1184;
 pub(super) const NUMERIC: Oid = 1700;
 pub(super) const BOOL_ARRAY: Oid = 1000;
 pub(super) const TEXT_ARRAY: Oid = 1009;
@@ -66,8 +68,8 @@ impl Shape {
             NUMERIC => Self::Decimal,
             17 => Self::Bytes,
             114 | 3802 => Self::Json,
-            1114 => Self::Timestamp,
-            1184 => Self::TimestampTz,
+            TIMESTAMP => Self::Timestamp,
+            TIMESTAMP_TZ => Self::TimestampTz,
             2950 => Self::Uuid,
             // char, name, text, xml, bpchar, varchar, date, time, interval, timetz, bit, varbit, unknown, record
             // and int2vector, oidvector: lists of another form
