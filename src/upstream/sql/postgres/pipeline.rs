@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +13,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{runtime::Handle, sync::oneshot, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, Sleep, sleep},
+};
 
 use super::{
     super::{
@@ -27,11 +31,11 @@ use super::{
 };
 use crate::plan::sql::{Rendered, Returns};
 
-/// What a read may take to count as quick, with the way to the server and back: as many as go together
-/// are answered within the patience of the last.
-const QUICK: Duration = Duration::from_millis(2);
-/// How long reads wait behind others that were sent with them.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// What a read may take to count as quick, with the way to the server and back, and with what else the
+/// server has to do.
+const QUICK: Duration = Duration::from_millis(5);
+/// How long reads wait behind one that was sent with them.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Reads that go together at most.
 const TOGETHER: usize = 8;
 /// How often a connection takes several at a time before others have their turn.
@@ -220,7 +224,7 @@ async fn together(shared: &Shared, connection: &mut Connection, next: Vec<Waitin
     tracing::trace!(reads = works.len(), "reads go together");
     connection.send_reads(&works).await?;
     drop(works);
-    let mut patience = pin!(sleep(PATIENCE));
+    let mut silence = Silence::new();
     let mut is_late = false;
     for at in 0..sent.len() {
         let Some((mut one, known)) = sent.get_mut(at).map(|(one, known)| (one.take(), Arc::clone(known))) else {
@@ -241,7 +245,7 @@ async fn together(shared: &Shared, connection: &mut Connection, next: Vec<Waitin
                 let taken = tokio::select! {
                     biased;
                     taken = &mut taking => taken,
-                    () = patience.as_mut(), if !is_late => {
+                    () = silence.lasts(), if !is_late => {
                         is_late = true;
                         known.quick.store(false, Ordering::Relaxed);
                         shared.quick.lock().remove(known.sql());
@@ -253,6 +257,7 @@ async fn together(shared: &Shared, connection: &mut Connection, next: Vec<Waitin
                     }
                     () = left => return Err(Broken::Left),
                 };
+                silence.breaks();
                 // An answer that is an error is asked for once more, alone, and explained there.
                 match taken? {
                     Taken::Whole => {}
@@ -268,6 +273,34 @@ async fn together(shared: &Shared, connection: &mut Connection, next: Vec<Waitin
         }
     }
     Ok(connection.end_reads().await?)
+}
+
+/// The time in which a server answers none of the reads that were sent to it.
+struct Silence {
+    since: Instant,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new() -> Self {
+        Self { since: Instant::now(), alarm: Box::pin(sleep(PATIENCE)) }
+    }
+
+    fn breaks(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Waits until it was silent for longer than reads wait. The alarm is set anew only when it has rung.
+    async fn lasts(&mut self) {
+        loop {
+            self.alarm.as_mut().await;
+            let until = self.since + PATIENCE;
+            if until <= Instant::now() {
+                return;
+            }
+            self.alarm.as_mut().reset(until);
+        }
+    }
 }
 
 /// What is kept of an answer that nobody waits for.
