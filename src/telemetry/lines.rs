@@ -56,6 +56,44 @@ impl Lines {
         self.again()
     }
 
+    /// How many entries go into the file with one write. One that fits into no file has a file of its own.
+    fn fitting(&self, entries: &[String]) -> usize {
+        let sizes = |start: u64| {
+            entries.iter().scan(start, |size, entry| {
+                *size = size.saturating_add(entry.len() as u64 + 1);
+                Some(*size)
+            })
+        };
+        let fitting = |start: u64| sizes(start).take_while(|size| *size <= self.most).count();
+        match fitting(self.size) {
+            0 => fitting(0).max(1),
+            some => some,
+        }
+    }
+
+    /// Adds entries with one write, in a new file where they do not fit into the one that is open.
+    fn write(&mut self, entries: &[String]) -> io::Result<()> {
+        let mut text = entries.join("\n");
+        text.push('\n');
+        if self.torn {
+            text.insert(0, '\n');
+        }
+        // Somebody else may have put the file aside.
+        if !self.path.exists() {
+            self.again()?;
+        }
+        let bytes = text.len() as u64;
+        if self.size > 0 && self.size.saturating_add(bytes) > self.most {
+            self.turn()?;
+        }
+        let written = self.file.write_all(text.as_bytes());
+        self.torn = written.is_err();
+        if written.is_ok() {
+            self.size = self.size.saturating_add(bytes);
+        }
+        written
+    }
+
     fn again(&mut self) -> io::Result<()> {
         self.file = open(&self.path)?;
         self.size = self.file.metadata()?.len();
@@ -65,26 +103,14 @@ impl Lines {
 
 impl Ledger for Lines {
     fn append(&mut self, entries: &[String]) -> Result<(), String> {
-        let mut text = entries.join("\n");
-        text.push('\n');
-        if self.torn {
-            text.insert(0, '\n');
+        let mut left = entries;
+        let mut written = Ok(());
+        while written.is_ok() && !left.is_empty() {
+            let (next, rest) = left.split_at(self.fitting(left));
+            written = self.write(next);
+            left = rest;
         }
-        let bytes = text.len() as u64;
-        // Somebody else may have put the file aside.
-        let mut written = if self.path.exists() { Ok(()) } else { open(&self.path).map(|file| self.file = file) };
-        if written.is_ok() && self.size > 0 && self.size.saturating_add(bytes) > self.most {
-            written = self.turn();
-        }
-        let written = written.and_then(|()| self.file.write_all(text.as_bytes()));
-        self.torn = written.is_err();
-        match written {
-            Ok(()) => {
-                self.size = self.size.saturating_add(bytes);
-                Ok(())
-            }
-            Err(error) => Err(format!("{}: {error}", self.path.display())),
-        }
+        written.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 }
 
@@ -113,10 +139,15 @@ mod tests {
         assert_eq!(read("audit.jsonl.1").as_deref(), Some("third-third\n"));
         assert_eq!(read("audit.jsonl.2").as_deref(), Some("second-second\n"));
         assert_eq!(read("audit.jsonl.3"), None);
+        let together = ["fifth-fifth", "six", "7", "much-too-long-for-any-file", "end"].map(str::to_owned);
+        lines.append(&together).unwrap();
+        assert_eq!(read("audit.jsonl").as_deref(), Some("end\n"), "entries that come together are parted");
+        assert_eq!(read("audit.jsonl.1").as_deref(), Some("much-too-long-for-any-file\n"));
+        assert_eq!(read("audit.jsonl.2").as_deref(), Some("fifth-fifth\nsix\n7\n"));
         drop(lines);
         let mut lines = Lines::open(&path, 200, 2).unwrap();
         lines.append(&["fifth".to_owned()]).unwrap();
-        assert_eq!(read("audit.jsonl").as_deref(), Some("fourth-fourth\nfifth\n"), "a start goes on in the file");
+        assert_eq!(read("audit.jsonl").as_deref(), Some("end\nfifth\n"), "a start goes on in the file");
         fs::rename(&path, folder.path().join("elsewhere")).unwrap();
         lines.append(&["sixth".to_owned()]).unwrap();
         assert_eq!(read("audit.jsonl").as_deref(), Some("sixth\n"), "who put it aside gets no more of it");
