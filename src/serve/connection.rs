@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Drained,
+    alarm::Alarm,
     http::App,
     peers::Peers,
     stream::{ClientStream, Version},
@@ -197,7 +198,7 @@ where
     let _ = match version {
         Version::Http1 => {
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_MAX);
+            builder.timer(Alarm::new(limits.head)).header_read_timeout(limits.head).max_buf_size(HEAD_MAX);
             watcher.watch(builder.serve_connection(io, service)).await
         }
         Version::Http2 => {

@@ -1,6 +1,7 @@
 //! Floor 8. The HTTP server: settings → bind → serve → drain. The only place that spells
 //! HTTP statuses and knows the server crates.
 
+mod alarm;
 mod authority;
 mod callers;
 mod challenge;
