@@ -113,7 +113,7 @@ pub(super) enum ReadFault {
 }
 
 /// Reads an answer of at most `cap` bytes. How its body is to be read is not known yet.
-pub(super) async fn read(mut reply: Reply, cap: usize) -> Result<Answer, ReadFault> {
+pub(super) async fn read(reply: &mut Reply, cap: usize) -> Result<Answer, ReadFault> {
     let status = reply.status().as_u16();
     let packed = reply.compression();
     let headers = reply.take_headers();
@@ -217,7 +217,7 @@ enum Reading {
 }
 
 /// Reads a small answer of another server than a source, such as a token endpoint.
-pub(super) async fn read_small(reply: Reply, cap: usize) -> Result<Bytes, Fault> {
+pub(super) async fn read_small(reply: &mut Reply, cap: usize) -> Result<Bytes, Fault> {
     read_all(reply, cap).await.map_err(|fault| match fault {
         ReadFault::TooLarge => Fault::told("the answer is too large"),
         ReadFault::Broken(fault) => fault,
@@ -226,7 +226,7 @@ pub(super) async fn read_small(reply: Reply, cap: usize) -> Result<Bytes, Fault>
 }
 
 /// Reads everything. A body of one chunk is handed on as it came.
-async fn read_all(mut reply: Reply, cap: usize) -> Result<Bytes, ReadFault> {
+async fn read_all(reply: &mut Reply, cap: usize) -> Result<Bytes, ReadFault> {
     let announced = reply.announced().map(usize::try_from).transpose().map_err(|_| ReadFault::TooLarge)?;
     if announced.is_some_and(|length| length > cap) {
         return Err(ReadFault::TooLarge);
@@ -251,7 +251,7 @@ async fn read_all(mut reply: Reply, cap: usize) -> Result<Bytes, ReadFault> {
 
 /// Reads the first bytes and drops the rest. A body that breaks off is as good as it goes: the
 /// status is what counts.
-async fn read_start(mut reply: Reply) -> Bytes {
+async fn read_start(reply: &mut Reply) -> Bytes {
     let mut body = BytesMut::new();
     while body.len() < ERROR_BODY {
         let Ok(Some(mut chunk)) = reply.chunk().await else { break };

@@ -1,5 +1,5 @@
 //! Floor 5. Sends requests in one of two lanes and reads what comes back: `https` through
-//! `reqwest`, plain `http` straight through `hyper`. The only place that names either.
+//! `reqwest`, plain `http` over connections of `plain`.
 
 use std::{
     error::Error,
@@ -10,17 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_ENCODING};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_ENCODING};
+use hyper::body::Body as _;
 use url::Url;
 
-use super::request::Outgoing;
+use super::{
+    plain::{self, Plain},
+    request::Outgoing,
+};
 use crate::{
     plan::{
         RestSource,
@@ -32,17 +29,14 @@ use crate::{
 
 /// How long an unused connection is kept: below the 60 s after which common load balancers close
 /// it, so that a request rarely meets a connection that is just being closed (rest.md §9.13).
-const POOL_IDLE: Duration = Duration::from_secs(55);
-
-/// How long a connection is silent before the kernel asks whether the other end still lives.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+pub(super) const POOL_IDLE: Duration = Duration::from_secs(55);
 
 /// The way to a source, with its own pool. Neither lane follows redirects or asks the environment for a proxy.
 pub(super) enum Lane {
     /// TLS, HTTP/2 where the server speaks it, compressed answers.
     Tls(Box<Deferred>),
     /// TCP and HTTP/1.1 with nothing in between. Asks for no compression and reads none.
-    Plain(Box<Client<HttpConnector, Full<Bytes>>>),
+    Plain(Box<Plain>),
     /// None: the stubs of a test.
     Played(Arc<Tape>),
 }
@@ -112,12 +106,14 @@ impl Lane {
     /// [`FailureClass::Internal`] for certificates or a proxy that cannot be used.
     pub(super) fn to(url: &Url, source: &RestSource, vault: &Vault) -> Result<Self, UpstreamError> {
         let network = &source.network;
-        if url.scheme() == "http" && network.proxy.is_none() {
-            return Ok(Self::plain(source));
-        }
         let unusable = |what: &str, error: &dyn std::fmt::Display| {
             UpstreamError::new(FailureClass::Internal, format!("{what} of a source cannot be used.")).caused_by(error)
         };
+        if url.scheme() == "http" && network.proxy.is_none() {
+            // As many as there may be requests at once: a burst must not close what the next one needs.
+            let plain = Plain::to(url, source.connect_timeout, source.concurrency);
+            return Ok(Self::Plain(Box::new(plain.map_err(|error| unusable("The address", &error))?)));
+        }
         let mut deferred = Deferred::new(url.scheme() == "https", source);
         if let Some(ca) = &network.ca {
             let all = reqwest::Certificate::from_pem_bundle(ca.as_bytes());
@@ -144,41 +140,20 @@ impl Lane {
         Self::Tls(Box::new(Deferred::new(source.base.scheme() == "https", source)))
     }
 
-    fn plain(source: &RestSource) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(source.connect_timeout));
-        connector.set_keepalive(Some(KEEPALIVE));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            // As many as there may be requests at once: a burst must not close what the next one needs.
-            .pool_max_idle_per_host(source.concurrency)
-            // It cannot tell safe methods from others; `Stage::Unsent` can.
-            .retry_canceled_requests(false)
-            .build(connector);
-        Self::Plain(Box::new(client))
-    }
-
     /// Sends one request and waits for the head of the answer.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, Fault> {
-        let Outgoing { method, url, headers, body } = outgoing;
+    pub(super) async fn send(&self, outgoing: Box<Outgoing>) -> Result<Reply, Fault> {
         match self {
             Self::Tls(deferred) => {
-                let client = deferred.client()?;
-                let mut request = reqwest::Request::new(method, url);
-                *request.headers_mut() = headers;
-                *request.body_mut() = body.map(Into::into);
-                Ok(Reply::Tls(client.execute(request).await?))
+                let execute = {
+                    let Outgoing { method, url, headers, body } = *outgoing;
+                    let mut request = reqwest::Request::new(method, url);
+                    *request.headers_mut() = headers;
+                    *request.body_mut() = body.map(Into::into);
+                    deferred.client()?.execute(request)
+                };
+                Ok(Reply::Tls(execute.await?))
             }
-            Self::Plain(client) => {
-                let mut request = http::Request::new(Full::from(body.unwrap_or_default()));
-                *request.method_mut() = method;
-                *request.uri_mut() =
-                    Uri::try_from(String::from(url)).map_err(|error| Fault::new(Stage::Building, &error))?;
-                *request.headers_mut() = headers;
-                Ok(Reply::Plain(client.request(request).await?))
-            }
+            Self::Plain(plain) => Ok(Reply::Plain(plain.send(outgoing).await?)),
             Self::Played(tape) => match tape.play_answer() {
                 Some(Ok(answer)) => Ok(Reply::Played(played(answer)?)),
                 Some(Err(StubFailure::Unreachable)) => Err(absent("could not be reached: the connection was refused")),
@@ -194,7 +169,7 @@ impl Lane {
 /// An answer whose body is still to be read.
 pub(super) enum Reply {
     Tls(reqwest::Response),
-    Plain(http::Response<Incoming>),
+    Plain(plain::Reply),
     Played(http::Response<Option<Bytes>>),
 }
 
@@ -202,7 +177,7 @@ impl Reply {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Tls(response) => response.status(),
-            Self::Plain(response) => response.status(),
+            Self::Plain(reply) => reply.answer.status(),
             Self::Played(response) => response.status(),
         }
     }
@@ -210,7 +185,7 @@ impl Reply {
     pub(super) fn headers(&self) -> &HeaderMap {
         match self {
             Self::Tls(response) => response.headers(),
-            Self::Plain(response) => response.headers(),
+            Self::Plain(reply) => reply.answer.headers(),
             Self::Played(response) => response.headers(),
         }
     }
@@ -219,7 +194,7 @@ impl Reply {
     pub(super) fn take_headers(&mut self) -> HeaderMap {
         std::mem::take(match self {
             Self::Tls(response) => response.headers_mut(),
-            Self::Plain(response) => response.headers_mut(),
+            Self::Plain(reply) => reply.answer.headers_mut(),
             Self::Played(response) => response.headers_mut(),
         })
     }
@@ -227,8 +202,8 @@ impl Reply {
     /// How the body is compressed, where this lane does not undo it.
     pub(super) fn compression(&self) -> Option<HeaderValue> {
         match self {
-            Self::Plain(response) if !response.body().is_end_stream() => {
-                let mut written = response.headers().get_all(CONTENT_ENCODING).iter();
+            Self::Plain(reply) if !reply.answer.body().is_end_stream() => {
+                let mut written = reply.answer.headers().get_all(CONTENT_ENCODING).iter();
                 written.find(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")).cloned()
             }
             Self::Plain(_) | Self::Tls(_) | Self::Played(_) => None,
@@ -239,7 +214,7 @@ impl Reply {
     pub(super) fn announced(&self) -> Option<u64> {
         match self {
             Self::Tls(response) => response.content_length(),
-            Self::Plain(response) => response.body().size_hint().exact(),
+            Self::Plain(reply) => reply.answer.body().size_hint().exact(),
             Self::Played(response) => response.body().as_ref().map(|body| body.len() as u64),
         }
     }
@@ -248,15 +223,7 @@ impl Reply {
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         match self {
             Self::Tls(response) => Ok(response.chunk().await?),
-            Self::Plain(response) => {
-                while let Some(frame) = response.body_mut().frame().await {
-                    // What is no data is a trailer, which nobody asked for.
-                    if let Ok(data) = frame.map_err(|error| Fault::new(Stage::Sent, &error))?.into_data() {
-                        return Ok(Some(data));
-                    }
-                }
-                Ok(None)
-            }
+            Self::Plain(reply) => reply.chunk().await,
             Self::Played(response) => Ok(response.body_mut().take()),
         }
     }
@@ -283,8 +250,9 @@ pub(super) enum Stage {
     Building,
     /// There was no connection, for the reason given in words for the caller.
     Connecting(&'static str),
-    /// It was waiting for a connection that closed, and no byte of it was sent.
-    Unsent,
+    /// It took a connection that had been used before, which then closed without an answer: most likely
+    /// its server did not want to keep it, and the request and its end met on the way.
+    Stale,
     /// It was sent, at least in part.
     Sent,
     /// The connection was silent for too long.
@@ -305,7 +273,12 @@ impl Fault {
         Self { stage: Stage::Sent, cause: cause.to_owned() }
     }
 
-    fn new(stage: Stage, error: &(dyn Error + 'static)) -> Self {
+    /// No connection came about.
+    pub(super) fn unconnected(error: &(dyn Error + 'static)) -> Self {
+        Self::new(Stage::Connecting(unconnected(error)), error)
+    }
+
+    pub(super) fn new(stage: Stage, error: &(dyn Error + 'static)) -> Self {
         let mut cause = error.to_string();
         for inner in causes(error) {
             // Writing to a string cannot fail.
@@ -331,13 +304,10 @@ impl From<reqwest::Error> for Fault {
     }
 }
 
-impl From<hyper_util::client::legacy::Error> for Fault {
-    fn from(error: hyper_util::client::legacy::Error) -> Self {
-        let is_unsent = |cause: &(dyn Error + 'static)| cause.downcast_ref().is_some_and(hyper::Error::is_canceled);
-        let stage = if error.is_connect() {
-            Stage::Connecting(unconnected(&error))
-        } else if causes(&error).any(is_unsent) {
-            Stage::Unsent
+impl From<hyper::Error> for Fault {
+    fn from(error: hyper::Error) -> Self {
+        let stage = if error.is_canceled() {
+            Stage::Stale
         } else if causes(&error).any(|cause| io_kind(cause) == Some(io::ErrorKind::TimedOut)) {
             Stage::TimedOut
         } else {
@@ -351,7 +321,7 @@ const CONNECT_TIMEOUT: &str = "could not be reached: connecting timed out";
 
 /// Why no connection came about, without the address.
 fn unconnected(error: &(dyn Error + 'static)) -> &'static str {
-    for cause in causes(error) {
+    for cause in iter::once(error).chain(causes(error)) {
         if cause.to_string() == "dns error" {
             return "could not be reached: its host name was not found";
         }

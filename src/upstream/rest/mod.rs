@@ -17,6 +17,7 @@ mod pages;
 mod pairs;
 mod path;
 mod payload;
+mod plain;
 mod preview;
 mod redirect;
 mod request;
@@ -47,6 +48,7 @@ use self::{
     conceal::Veil,
     lane::{Fault, Lane, Reply, Stage},
     pace::Pace,
+    redirect::redirects,
     request::{Frame, Outgoing},
     retry::Budget,
     token::Tokens,
@@ -243,15 +245,9 @@ impl RestUpstream {
             tape.ask(asked(&built));
         }
         let exchange = async {
-            let mut sent = self.lane.send(built).await;
-            if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Unsent) && request.reads() {
-                sent = self.lane.send(make()?).await;
-            }
-            let reply = sent.map_err(|fault| self.broken(request, fault))?;
-            self.refuse_credential(request, &reply)?;
-            let reply = self.settled(request, &make, reply).await?;
+            let mut reply = self.reply(request, built, &make).await?;
             let link = from.as_ref().and_then(|_| pages::next_link(reply.headers()));
-            let read = body::read(reply, self.max_response).await;
+            let read = body::read(&mut reply, self.max_response).await;
             let mut answer = read.map_err(|fault| self.unread(request, fault))?;
             if let Some(tape) = &self.tape {
                 let mut shown = answer.body.clone();
@@ -266,7 +262,8 @@ impl RestUpstream {
             answer.origin = from.map(|url| Box::new(Origin { url, link }));
             Ok(answer)
         };
-        let result = timeout_at(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)));
+        // On the heap, below a KiB: every future above would be larger by as much, and each is moved once.
+        let result = timeout_at(call.deadline, Box::pin(exchange)).await.unwrap_or_else(|_| Err(self.late(request)));
         match &result {
             Ok(answer) if !matches!(answer.status, 502..=504) => ticket.fine(),
             Err(error) if !matches!(error.class(), FailureClass::Unreachable | FailureClass::Timeout) => ticket.fine(),
@@ -276,6 +273,26 @@ impl RestUpstream {
         let (method, path, status) = (request.method.as_str(), &request.path.source, answer.status);
         tracing::debug!(source = %self.name, method, path, status, bytes = answer.body.len(), "a source answered");
         Ok(answer)
+    }
+
+    /// Sends a request and waits for the head of an answer that is no redirect. What is rare has its room on
+    /// the heap.
+    async fn reply(
+        &self,
+        request: &plan::rest::Request,
+        built: Box<Outgoing>,
+        make: &(dyn Fn() -> Result<Box<Outgoing>, UpstreamError> + Sync),
+    ) -> Result<Reply, UpstreamError> {
+        let mut sent = self.lane.send(built).await;
+        if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Stale) && request.reads() {
+            sent = Box::pin(self.lane.send(make()?)).await;
+        }
+        let reply = sent.map_err(|fault| self.broken(request, fault))?;
+        self.refuse_credential(request, &reply)?;
+        if redirects(&reply) {
+            return Box::pin(self.settled(request, make, reply)).await;
+        }
+        Ok(reply)
     }
 
     /// The source does not take what the caller lent: the client must know, to renew it (auth.md §1.2).
@@ -355,7 +372,7 @@ impl RestUpstream {
             Stage::Connecting(what) => self.failure(FailureClass::Unreachable, what).unsent(),
             Stage::Building => self.failure(FailureClass::Internal, "cannot be sent this request"),
             Stage::TimedOut => self.late(request),
-            Stage::Unsent | Stage::Sent => {
+            Stage::Stale | Stage::Sent => {
                 self.after_sending(FailureClass::Unreachable, "closed the connection without an answer", request)
             }
         };

@@ -21,12 +21,12 @@ impl RestUpstream {
     pub(super) async fn settled(
         &self,
         request: &Request,
-        make: &(dyn Fn() -> Result<Outgoing, UpstreamError> + Sync),
+        make: &(dyn Fn() -> Result<Box<Outgoing>, UpstreamError> + Sync),
         mut reply: Reply,
     ) -> Result<Reply, UpstreamError> {
         // Only reading requests are sent on: a redirect may turn a change into another one.
         let follows = self.redirects == Redirects::SameOrigin && request.method.is_safe();
-        if !redirects(&reply) || is_answer(request, reply.status().as_u16(), follows) {
+        if is_answer(request, reply.status().as_u16(), follows) {
             return Ok(reply);
         }
         let first = make()?;
@@ -81,7 +81,7 @@ fn is_answer(request: &Request, status: u16, follows: bool) -> bool {
 }
 
 /// 304 answers a question whether something changed and leads nowhere.
-fn redirects(reply: &Reply) -> bool {
+pub(super) fn redirects(reply: &Reply) -> bool {
     reply.status().is_redirection() && reply.status() != http::StatusCode::NOT_MODIFIED
 }
 
@@ -93,7 +93,7 @@ fn place(reply: &Reply, asked: &Url) -> Option<Url> {
 impl super::request::Frame {
     /// A request to where a redirect leads, within the origin of the base. Below the base it is
     /// signed as the first one was; elsewhere nothing of what was declared goes along.
-    fn sent_on(&self, first: &Outgoing, target: &Url) -> Outgoing {
+    fn sent_on(&self, first: &Outgoing, target: &Url) -> Box<Outgoing> {
         let mut url = target.clone();
         url.set_fragment(None);
         let is_below = self.is_below(&url);
@@ -105,6 +105,6 @@ impl super::request::Frame {
         };
         url.set_query(Some(signed.as_str()).filter(|query| !query.is_empty()));
         let headers = if is_below { first.headers.clone() } else { Self::plain_headers() };
-        Outgoing { method: first.method.clone(), url, headers, body: None }
+        Box::new(Outgoing { method: first.method.clone(), url, headers, body: None })
     }
 }

@@ -34,7 +34,8 @@ const MAX_HEADER: usize = 8 * 1024;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mcp-bridge/", env!("CARGO_PKG_VERSION")));
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.8");
 
-/// One request as it is sent.
+/// One request as it is sent. It stands in a box wherever it waits: in place it would be copied into each
+/// of the futures on its way.
 pub(super) struct Outgoing {
     pub(super) method: http::Method,
     pub(super) url: Url,
@@ -86,7 +87,11 @@ impl Frame {
     /// [`FailureClass::Arguments`] for values that cannot stand where the author put them,
     /// [`FailureClass::Credential`] when the caller's own credential is missing,
     /// [`FailureClass::Internal`] when the address would leave the base.
-    pub(super) fn build(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Outgoing, UpstreamError> {
+    pub(super) fn build(
+        &self,
+        request: &plan::rest::Request,
+        call: &RestCall<'_>,
+    ) -> Result<Box<Outgoing>, UpstreamError> {
         let url = self.url(request, call.scope)?;
         let payload = request.body.as_ref().map(|body| payload::build(body, call.scope)).transpose()?;
         let mut headers = self.headers(request, call)?;
@@ -94,7 +99,7 @@ impl Frame {
             headers.entry(CONTENT_TYPE).or_insert(payload.content_type);
             payload.bytes
         });
-        Ok(Outgoing { method: method(request.method), url, headers, body })
+        Ok(Box::new(Outgoing { method: method(request.method), url, headers, body }))
     }
 
     /// The address that every request is below, without a query.

@@ -208,9 +208,9 @@ impl Tokens {
     }
 
     async fn fetch(&self, subject: Option<&Secret<String>>) -> Result<(HeaderValue, Duration), Failure> {
-        let reply = self.lane.send(self.outgoing(subject)?).await.map_err(|fault| self.broken(&fault))?;
+        let mut reply = self.lane.send(self.outgoing(subject)?).await.map_err(|fault| self.broken(&fault))?;
         let status = reply.status().as_u16();
-        let body = read_small(reply, ANSWER_MAX).await.map_err(|fault| self.broken(&fault))?;
+        let body = read_small(&mut reply, ANSWER_MAX).await.map_err(|fault| self.broken(&fault))?;
         if status != 200 {
             return Err(self.refused(status, &body, subject.is_some()));
         }
@@ -231,7 +231,7 @@ impl Tokens {
         Ok((token, life.map_or(USUAL_LIFE, Duration::from_secs_f64)))
     }
 
-    fn outgoing(&self, subject: Option<&Secret<String>>) -> Result<Outgoing, Failure> {
+    fn outgoing(&self, subject: Option<&Secret<String>>) -> Result<Box<Outgoing>, Failure> {
         let request = &self.request;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, JSON);
@@ -265,7 +265,7 @@ impl Tokens {
             }
         }
         let body = Some(form.finish().into());
-        Ok(Outgoing { method: Method::POST, url: request.url.clone(), headers, body })
+        Ok(Box::new(Outgoing { method: Method::POST, url: request.url.clone(), headers, body }))
     }
 
     fn refused(&self, status: u16, body: &[u8], exchanged: bool) -> Failure {
@@ -298,7 +298,7 @@ impl Tokens {
     fn broken(&self, fault: &Fault) -> Failure {
         let what = match fault.stage {
             Stage::Connecting(what) => what,
-            Stage::Building | Stage::Unsent | Stage::Sent => "gave no answer",
+            Stage::Building | Stage::Stale | Stage::Sent => "gave no answer",
             Stage::TimedOut => "did not answer in time",
         };
         let public = format!("There is no token for `{}`: its token endpoint {what}.", self.source);
