@@ -31,7 +31,7 @@ pub(super) async fn call(
         request: 1,
     };
     let mut answer = Vec::new();
-    if let Content::Document(payload) = server.handle(incoming).await.content {
+    if let Content::Document(payload) = server.handle(&incoming).await.content {
         payload.write_line(&mut answer);
     }
     let mut answer: Value = serde_json::from_slice(&answer).unwrap_or_default();

@@ -112,20 +112,20 @@ where
         },
     };
     let is_stranger = named.is_some() && session.is_none();
-    match body {
-        Body::One(Kind::Request(request)) => match one(&context, &request, protocol, is_stranger).await {
+    match &body {
+        Body::One(Kind::Request(request)) => match one(&context, request, protocol, is_stranger).await {
             Ok(reply) => reply,
             Err(refusal) => refusal.of(Some(request.id)).reply(),
         },
         Body::One(Kind::Notification(notification)) => {
-            let era = match classify::notification(&notification, protocol) {
+            let era = match classify::notification(notification, protocol) {
                 Ok(era) => era,
                 Err(refusal) => return refusal.reply(),
             };
             if is_stranger && matches!(era, Era::Legacy(_)) {
                 return Refusal::no_session().reply();
             }
-            notify(&context, &notification, &era);
+            notify(&context, notification, &era);
             Reply::accepted()
         }
         Body::One(Kind::Response(response)) => match classify::named(protocol) {
@@ -136,13 +136,13 @@ where
             _ if is_stranger => Refusal::no_session().reply(),
             _ => {
                 if let Some(session) = context.session {
-                    hear(server, session.key, &response);
+                    hear(server, session.key, response);
                 }
                 Reply::accepted()
             }
         },
         Body::Many(_) if is_stranger => Refusal::no_session().reply(),
-        Body::Many(items) => Box::pin(batch(&context, &items, protocol.version.map(trimmed))).await,
+        Body::Many(items) => Box::pin(batch(&context, items, protocol.version.map(trimmed))).await,
     }
 }
 

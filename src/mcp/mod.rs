@@ -270,13 +270,13 @@ impl Server {
     }
 
     /// Answers one POST.
-    pub async fn handle<H>(self: &Arc<Self>, incoming: Incoming<'_, H>) -> Reply
+    pub async fn handle<H>(self: &Arc<Self>, incoming: &Incoming<'_, H>) -> Reply
     where
         H: CallerHeaders + Clone + Send + Sync + 'static,
     {
         let live = self.live.load_full();
         match live.surface.view(live.generation.plan(), incoming.bridge, &incoming.principal) {
-            Some(endpoint) => dispatch::handle(self, &live, &endpoint, &incoming).await,
+            Some(endpoint) => dispatch::handle(self, &live, &endpoint, incoming).await,
             None => Refusal::no_bridge(incoming.bridge.unwrap_or_default()).reply(),
         }
     }

@@ -321,7 +321,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: &mut Head, b
         };
         let bridge = bridge.as_deref();
         let incoming = Incoming { bridge, protocol: own, headers, accepts, body, principal, request: id };
-        protocol.handle(incoming).await
+        protocol.handle(&incoming).await
     });
     let reply = if lasting { Lasting::new(work, tasks).await } else { work.await };
     if let Some(credential) = lent.filter(|_| reply.status == Status::Unauthorized) {

@@ -24,9 +24,11 @@ mod wire;
 
 use std::{
     borrow::Cow,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
 };
 
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 
 use self::{
@@ -126,8 +128,8 @@ impl Postgres {
         let settings = self.settings(request.session)?;
         let task = Task { request: &request, rendered, settings };
         match request.access {
-            Access::Read => patience.with(self.read(&task, patience)).await,
-            Access::Write => self.write(&task, patience).await,
+            Access::Read => patience.with(pin!(self.read(&task, patience))).await,
+            Access::Write => Box::pin(self.write(&task, patience)).await,
         }
     }
 
@@ -149,6 +151,12 @@ impl Postgres {
                 Together::Alone => {}
             }
         }
+        // On the heap: what goes with others does not carry its state along.
+        let alone: BoxFuture<'_, _> = Box::pin(self.read_alone(task, patience));
+        alone.await
+    }
+
+    async fn read_alone(&self, task: &Task<'_>, patience: Patience) -> Result<Answer, UpstreamError> {
         let mut attempt = 0;
         loop {
             attempt += 1;

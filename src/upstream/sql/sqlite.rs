@@ -136,25 +136,15 @@ impl Sqlite {
             limits: request.limits,
             expected: request.expect_rows,
         };
-        match request.access {
-            Access::Read => {
-                let lease = patience.with(self.lease(Access::Read, patience)).await?;
-                self.read(lease, work, patience).await
-            }
-            Access::Write => self.write(work, request.repeat, patience).await,
+        if request.access == Access::Write {
+            // On the heap, so that reads do not carry its state along.
+            return Box::pin(self.write(work, request.repeat, patience)).await;
         }
-    }
-
-    async fn read(
-        &self,
-        mut lease: Lease<Connection>,
-        work: Work,
-        patience: Patience,
-    ) -> Result<Answer, UpstreamError> {
+        let mut lease = patience.with(Box::pin(self.lease(Access::Read, patience))).await?;
         let max_bytes = work.limits.max_bytes;
         let rows = match glance(connection(&mut lease)?, &work, patience) {
             Some(rows) => self.settle(lease, rows, patience)?,
-            None => self.apart(lease, patience, move |connection| watch(connection, &work)).await?,
+            None => Box::pin(self.apart(lease, patience, move |connection| watch(connection, &work))).await?,
         };
         let Some(Written { text, count, cut, cells_cut }) = rows.finish() else {
             let public = format!("the row has too many columns for {max_bytes} bytes, even with its texts cut");
@@ -249,10 +239,10 @@ impl Sqlite {
         if lease.connection().is_some_and(|connection| connection.file != file)
             && let Some(stale) = lease.empty()
         {
-            stale.retire().await;
+            Box::pin(stale.retire()).await;
         }
         if lease.connection().is_none() {
-            lease.fill(self.site.connect(access, file).await?);
+            lease.fill(Box::pin(self.site.connect(access, file)).await?);
         }
         Ok(lease)
     }
@@ -262,9 +252,9 @@ impl Sqlite {
         let found = self.site.look(access).await;
         if let Ok(Some(Found::Other(_))) | Err(_) = found {
             tracing::warn!(source = self.source, "the database file was removed or replaced");
-            self.reads.retire_idle().await;
+            Box::pin(self.reads.retire_idle()).await;
             if let Some(writes) = &self.writes {
-                writes.retire_idle().await;
+                Box::pin(writes.retire_idle()).await;
             }
         }
         Ok(match found? {
