@@ -46,6 +46,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["clap_complete"], &["cli"]),
     (&["clap_mangen"], &["cli"]),
     (&["rustix"], &["cli"]),
+    (&["socket2"], &["upstream/rest"]),
     (&["annotate_snippets"], &["diag"]),
     (&["env", "var"], &["cli", "main.rs"]),
     (&["env", "var_os"], &["cli", "main.rs"]),

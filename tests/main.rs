@@ -51,6 +51,7 @@ mod resources;
 mod rest;
 mod rest_answers;
 mod rest_boundary;
+mod rest_connections;
 mod rest_lanes;
 mod rest_requests;
 mod rest_safety;

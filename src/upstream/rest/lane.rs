@@ -15,7 +15,7 @@ use hyper::body::Body as _;
 use url::Url;
 
 use super::{
-    plain::{self, Plain},
+    plain::{self, Over, Plain},
     request::Outgoing,
 };
 use crate::{
@@ -140,8 +140,9 @@ impl Lane {
         Self::Tls(Box::new(Deferred::new(source.base.scheme() == "https", source)))
     }
 
-    /// Sends one request and waits for the head of the answer.
-    pub(super) async fn send(&self, outgoing: Box<Outgoing>) -> Result<Reply, Fault> {
+    /// Sends one request and waits for the head of the answer. The lane of `https` has its own mind about
+    /// connections.
+    pub(super) async fn send(&self, outgoing: Box<Outgoing>, over: Over) -> Result<Reply, Fault> {
         match self {
             Self::Tls(deferred) => {
                 let execute = {
@@ -153,7 +154,7 @@ impl Lane {
                 };
                 Ok(Reply::Tls(execute.await?))
             }
-            Self::Plain(plain) => Ok(Reply::Plain(plain.send(outgoing).await?)),
+            Self::Plain(plain) => Ok(Reply::Plain(plain.send(outgoing, over).await?)),
             Self::Played(tape) => match tape.play_answer() {
                 Some(Ok(answer)) => Ok(Reply::Played(played(answer)?)),
                 Some(Err(StubFailure::Unreachable)) => Err(absent("could not be reached: the connection was refused")),
@@ -255,6 +256,8 @@ pub(super) enum Stage {
     Stale,
     /// It was sent, at least in part.
     Sent,
+    /// What came back is no answer of HTTP.
+    Garbled,
     /// The connection was silent for too long.
     TimedOut,
 }
@@ -297,6 +300,8 @@ impl From<reqwest::Error> for Fault {
             Stage::Building
         } else if error.is_timeout() {
             Stage::TimedOut
+        } else if causes(&error).filter_map(|cause| cause.downcast_ref()).any(hyper::Error::is_parse) {
+            Stage::Garbled
         } else {
             Stage::Sent
         };
@@ -306,8 +311,8 @@ impl From<reqwest::Error> for Fault {
 
 impl From<hyper::Error> for Fault {
     fn from(error: hyper::Error) -> Self {
-        let stage = if error.is_canceled() {
-            Stage::Stale
+        let stage = if error.is_parse() {
+            Stage::Garbled
         } else if causes(&error).any(|cause| io_kind(cause) == Some(io::ErrorKind::TimedOut)) {
             Stage::TimedOut
         } else {

@@ -24,6 +24,7 @@ mod request;
 mod retry;
 mod token;
 mod wait;
+mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -48,6 +49,7 @@ use self::{
     conceal::Veil,
     lane::{Fault, Lane, Reply, Stage},
     pace::Pace,
+    plain::Over,
     redirect::redirects,
     request::{Frame, Outgoing},
     retry::Budget,
@@ -283,9 +285,9 @@ impl RestUpstream {
         built: Box<Outgoing>,
         make: &(dyn Fn() -> Result<Box<Outgoing>, UpstreamError> + Sync),
     ) -> Result<Reply, UpstreamError> {
-        let mut sent = self.lane.send(built).await;
+        let mut sent = self.lane.send(built, Over::Any).await;
         if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Stale) && request.reads() {
-            sent = Box::pin(self.lane.send(make()?)).await;
+            sent = Box::pin(self.lane.send(make()?, Over::New)).await;
         }
         let reply = sent.map_err(|fault| self.broken(request, fault))?;
         self.refuse_credential(request, &reply)?;
@@ -372,6 +374,9 @@ impl RestUpstream {
             Stage::Connecting(what) => self.failure(FailureClass::Unreachable, what).unsent(),
             Stage::Building => self.failure(FailureClass::Internal, "cannot be sent this request"),
             Stage::TimedOut => self.late(request),
+            Stage::Garbled => {
+                self.after_sending(FailureClass::Unreachable, "answered with what is no answer of HTTP", request)
+            }
             Stage::Stale | Stage::Sent => {
                 self.after_sending(FailureClass::Unreachable, "closed the connection without an answer", request)
             }

@@ -18,11 +18,11 @@ use hyper::{
     body::{Body as _, Incoming},
     client::conn::http1::{self, Connection, SendRequest},
 };
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use hyper_util::client::legacy::connect::HttpConnector;
 use parking_lot::Mutex;
 use tokio::{
-    net::TcpStream,
     runtime::Handle,
+    task::coop,
     time::{Instant, sleep},
 };
 use tower::Service as _;
@@ -31,12 +31,24 @@ use url::{Position, Url};
 use super::{
     lane::{Fault, POOL_IDLE, Stage},
     request::Outgoing,
+    wire::{Rest, Wire},
 };
 
 /// How long the kernel waits on a silent connection before it asks whether the other end still lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+/// What happened to a request for which a connection was made in vain.
+const CLOSED: &str = "closed a new connection before it was asked anything";
 /// How often unused connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
+
+/// Which connections a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// One that was used before, where there is one.
+    Any,
+    /// Its own: what was used before has just failed it.
+    New,
+}
 
 /// The way to one server.
 pub(super) struct Plain {
@@ -68,18 +80,29 @@ impl Plain {
 
     /// Sends one request and waits for the head of the answer. Dropping the future, or the answer before
     /// its end, closes the connection.
-    pub(super) async fn send(&self, outgoing: Box<Outgoing>) -> Result<Reply, Fault> {
-        let used = self.idle.take();
-        let when_closed = if used.is_some() { Stage::Stale } else { Stage::Sent };
-        let mut link = match used {
-            Some(link) => link,
-            None => Box::pin(self.connect()).await?,
-        };
-        let answer = pin!(link.requests.send_request(self.request(*outgoing)?));
-        match link.drive(answer).await {
-            Ok(answer) => Ok(Reply { answer, link: Some(link), idle: Arc::clone(&self.idle) }),
-            Err(error) if is_end(&error) => Err(Fault::new(when_closed, &error)),
-            Err(error) => Err(error.into()),
+    pub(super) async fn send(&self, outgoing: Box<Outgoing>, over: Over) -> Result<Reply, Fault> {
+        let mut request = self.request(*outgoing)?;
+        loop {
+            let used = if over == Over::Any { self.idle.take() } else { None };
+            let when_closed = if used.is_some() { Stage::Stale } else { Stage::Sent };
+            let mut link = match used {
+                Some(link) => link,
+                None => Box::pin(self.connect()).await?,
+            };
+            let answer = pin!(link.requests.try_send_request(request));
+            let mut failed = match link.drive(answer).await {
+                Ok(answer) => return Ok(Reply { answer, link: Some(link), idle: Arc::clone(&self.idle) }),
+                Err(failed) => failed,
+            };
+            let unsent = failed.take_message();
+            let error = failed.into_error();
+            match unsent {
+                // Not a byte of it was written: whatever it changes, the next connection may have it.
+                Some(unsent) if when_closed == Stage::Stale => request = unsent,
+                Some(_) => return Err(Fault::new(Stage::Connecting(CLOSED), &error)),
+                None if is_end(&error) => return Err(Fault::new(when_closed, &error)),
+                None => return Err(error.into()),
+            }
         }
     }
 
@@ -103,8 +126,9 @@ impl Plain {
             Err(error) => Err(error),
         };
         let stream = connected.map_err(|error| Fault::unconnected(&error))?;
-        let (requests, connection) = http1::handshake(stream).await?;
-        Ok(Box::new(Link { requests, connection, state: State::Open }))
+        let rest = Rest::default();
+        let (requests, connection) = http1::handshake(Wire::new(stream, rest.clone())).await?;
+        Ok(Box::new(Link { requests, connection: Some(connection), rest }))
     }
 }
 
@@ -127,15 +151,9 @@ fn target(url: Url) -> Result<Uri, http::uri::InvalidUri> {
 /// A connection, used by one call at a time.
 struct Link {
     requests: SendRequest<Full<Bytes>>,
-    connection: Connection<TokioIo<TcpStream>, Full<Bytes>>,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// It has come to its end and must not be polled again.
-    Over,
+    /// `None` when it has come to its end. It must not be polled again, and holds what still waits in it.
+    connection: Option<Connection<Wire, Full<Bytes>>>,
+    rest: Rest,
 }
 
 impl Link {
@@ -151,17 +169,29 @@ impl Link {
         .await
     }
 
-    /// What goes wrong here is told to whoever waits for an answer.
+    /// What goes wrong here is told to whoever waits for an answer; the end of a connection by its drop.
     fn work(&mut self, context: &mut Context<'_>) {
-        if self.state == State::Open && Pin::new(&mut self.connection).poll(context).is_ready() {
-            self.state = State::Over;
+        if let Some(connection) = &mut self.connection
+            && Pin::new(connection).poll(context).is_ready()
+        {
+            self.connection = None;
         }
     }
 
     /// Whether it can take a request, as far as is known here. Nobody is woken when that changes.
     fn is_ready(&mut self) -> bool {
         self.work(&mut Context::from_waker(Waker::noop()));
-        self.state == State::Open && self.requests.is_ready()
+        self.connection.is_some() && self.requests.is_ready()
+    }
+
+    /// Whether a connection that nobody used can take a request. What the runtime has not heard of yet is
+    /// seen, too: that its server has closed it, and an answer that nobody asked for, which must not become
+    /// that of the next request.
+    fn is_clean(&mut self) -> bool {
+        self.rest.begin();
+        let is_clean = self.is_ready();
+        self.rest.end();
+        is_clean
     }
 }
 
@@ -189,7 +219,7 @@ impl Idle {
     fn take(&self) -> Option<Box<Link>> {
         loop {
             let (since, mut link) = self.kept.lock().links.pop()?;
-            if since.elapsed() < POOL_IDLE && link.is_ready() {
+            if since.elapsed() < POOL_IDLE && link.is_clean() {
                 return Some(link);
             }
         }
@@ -219,7 +249,7 @@ async fn sweep(idle: Weak<Idle>) {
         sleep(SWEEP).await;
         let Some(idle) = idle.upgrade() else { return };
         let mut kept = idle.kept.lock();
-        kept.links.retain_mut(|(since, link)| since.elapsed() < POOL_IDLE && link.is_ready());
+        kept.links.retain_mut(|(since, link)| since.elapsed() < POOL_IDLE && link.is_clean());
         if kept.links.is_empty() {
             kept.sweeper = Sweeper::None;
             return;
@@ -239,6 +269,8 @@ impl Reply {
     /// The next piece of the body; `None` at its end, where the connection goes back.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         let Some(link) = &mut self.link else { return Ok(None) };
+        // A body of many small pieces must not keep others, and the deadline of this call, waiting.
+        coop::consume_budget().await;
         let body = self.answer.body_mut();
         while !body.is_end_stream()
             && let Some(frame) = link.drive(pin!(body.frame())).await
@@ -252,5 +284,29 @@ impl Reply {
             self.idle.keep(link);
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, task::yield_now, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_meets_the_end_of_its_connection_comes_back_unsent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let plain = Plain::to(&url, Duration::from_secs(3), 1).unwrap();
+        let (link, accepted) = tokio::join!(plain.connect(), listener.accept());
+        let mut link = link.unwrap();
+        assert!(link.is_clean() && link.is_ready());
+        // It ends after it was looked at, and before it is used.
+        drop(accepted);
+        yield_now().await;
+        let answer = link.requests.try_send_request(Request::new(Full::default()));
+        let failed = timeout(Duration::from_secs(10), link.drive(pin!(answer))).await.expect("not left waiting");
+        assert!(failed.unwrap_err().take_message().is_some());
+        assert!(!link.is_clean());
     }
 }

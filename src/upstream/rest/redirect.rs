@@ -4,7 +4,12 @@
 use http::header::LOCATION;
 use url::Url;
 
-use super::{RestUpstream, lane::Reply, request::Outgoing};
+use super::{
+    RestUpstream,
+    lane::{Reply, Stage},
+    plain::Over,
+    request::Outgoing,
+};
 use crate::{
     plan::{Redirects, rest::Request},
     upstream::{FailureClass, UpstreamError},
@@ -40,7 +45,11 @@ impl RestUpstream {
             let (true, true, Some(target)) = (follows && hop < MAX_HOPS, is_ours, target) else { break };
             let outgoing = self.frame.sent_on(&first, &target);
             asked.clone_from(&outgoing.url);
-            reply = self.lane.send(outgoing).await.map_err(|fault| self.broken(request, fault))?;
+            let mut sent = self.lane.send(outgoing.clone(), Over::Any).await;
+            if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Stale) {
+                sent = self.lane.send(outgoing, Over::New).await;
+            }
+            reply = sent.map_err(|fault| self.broken(request, fault))?;
         }
         Err(self.refused(&reply, &asked, follows))
     }

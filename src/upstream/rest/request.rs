@@ -36,6 +36,7 @@ const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, */*;q=
 
 /// One request as it is sent. It stands in a box wherever it waits: in place it would be copied into each
 /// of the futures on its way.
+#[derive(Clone)]
 pub(super) struct Outgoing {
     pub(super) method: http::Method,
     pub(super) url: Url,

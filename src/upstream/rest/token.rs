@@ -19,6 +19,7 @@ use super::{
     RestCall,
     body::read_small,
     lane::{Fault, Lane, Stage},
+    plain::Over,
     request::Outgoing,
 };
 use crate::{
@@ -208,7 +209,8 @@ impl Tokens {
     }
 
     async fn fetch(&self, subject: Option<&Secret<String>>) -> Result<(HeaderValue, Duration), Failure> {
-        let mut reply = self.lane.send(self.outgoing(subject)?).await.map_err(|fault| self.broken(&fault))?;
+        let mut reply =
+            self.lane.send(self.outgoing(subject)?, Over::Any).await.map_err(|fault| self.broken(&fault))?;
         let status = reply.status().as_u16();
         let body = read_small(&mut reply, ANSWER_MAX).await.map_err(|fault| self.broken(&fault))?;
         if status != 200 {
@@ -298,7 +300,7 @@ impl Tokens {
     fn broken(&self, fault: &Fault) -> Failure {
         let what = match fault.stage {
             Stage::Connecting(what) => what,
-            Stage::Building | Stage::Stale | Stage::Sent => "gave no answer",
+            Stage::Building | Stage::Stale | Stage::Sent | Stage::Garbled => "gave no answer",
             Stage::TimedOut => "did not answer in time",
         };
         let public = format!("There is no token for `{}`: its token endpoint {what}.", self.source);

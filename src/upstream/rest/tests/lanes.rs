@@ -6,8 +6,6 @@ use std::{
     thread,
 };
 
-use tokio::task::yield_now;
-
 use super::*;
 
 /// `{"a":1}`, compressed.
@@ -102,65 +100,81 @@ async fn authors_may_ask_for_an_encoding_by_name() {
     assert_eq!(server.last().header("accept-encoding"), Some("identity"));
 }
 
-/// A server that closes its first connection when it is told to, after one answer. Hands back how
-/// many requests arrived.
-fn closing() -> (String, mpsc::SyncSender<()>, thread::JoinHandle<usize>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (close, told) = mpsc::sync_channel::<()>(0);
-    let serving = thread::spawn(move || {
-        let answer = |stream: &mut std::net::TcpStream| {
-            let read = stream.read(&mut [0; 4096]).unwrap_or(0);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
-            usize::from(read > 0)
-        };
-        let (mut first, _) = listener.accept().unwrap();
-        let seen = answer(&mut first);
-        told.recv().unwrap();
-        drop(first);
-        told.recv().unwrap();
-        // A client that does not ask again ends this connection without a request.
-        let (mut second, _) = listener.accept().unwrap();
-        seen + answer(&mut second)
-    });
-    (address, close, serving)
+/// What a server does with its first connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Then {
+    /// It closes it, while the client does not look.
+    Closes,
+    /// It says something else, while the client does not look.
+    SaysMore,
+    /// It takes another request, and closes it.
+    Hears,
 }
 
-/// When the client sees that its connection was closed.
-#[derive(Clone, Copy, PartialEq)]
-enum Seen {
-    InTime,
-    TooLate,
+/// A server that answers once, and does something with its connection when it is told to. Hands back how many
+/// requests arrived.
+fn leaving(then: Then) -> (String, mpsc::SyncSender<()>, thread::JoinHandle<usize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, told) = mpsc::sync_channel::<()>(0);
+    let serving = thread::spawn(move || {
+        let hear = |stream: &mut std::net::TcpStream| usize::from(stream.read(&mut [0; 4096]).unwrap_or(0) > 0);
+        let say = |stream: &mut std::net::TcpStream, word: &str| {
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{word}", word.len());
+        };
+        let (mut first, _) = listener.accept().unwrap();
+        let mut seen = hear(&mut first);
+        say(&mut first, "1");
+        told.recv().unwrap();
+        match then {
+            Then::Closes => drop(first.shutdown(std::net::Shutdown::Both)),
+            Then::SaysMore => say(&mut first, "2"),
+            Then::Hears => {}
+        }
+        told.recv().unwrap();
+        if then == Then::Hears {
+            seen += hear(&mut first);
+            drop(first);
+        }
+        // A client that does not ask again ends this connection without a request.
+        let (mut second, _) = listener.accept().unwrap();
+        seen += hear(&mut second);
+        say(&mut second, "3");
+        seen
+    });
+    (address, tell, serving)
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_sent_is_sent_again_only_where_that_is_safe() {
-    for (method, seen, expected) in [
-        (Method::Get, Seen::TooLate, Ok(200)),
-        (Method::Post, Seen::InTime, Ok(200)),
+async fn what_happened_to_a_connection_that_nobody_used_is_seen_before_the_next_request() {
+    for (method, then, expected, arrived) in [
+        (Method::Get, Then::Closes, Ok("3"), 2),
+        (Method::Post, Then::Closes, Ok("3"), 2),
+        (Method::Get, Then::SaysMore, Ok("3"), 2),
+        (Method::Post, Then::SaysMore, Ok("3"), 2),
+        (Method::Get, Then::Hears, Ok("3"), 3),
         (
             Method::Post,
-            Seen::TooLate,
+            Then::Hears,
             Err("`shop` closed the connection without an answer. The change may have been made all the same: look \
                  before trying again."),
+            2,
         ),
     ] {
-        let (address, close, serving) = closing();
+        let (address, tell, serving) = leaving(then);
         let upstream = RestUpstream::new("shop", &source(&address), &Vault::default()).unwrap();
         let request = Request { method, ..get(vec![literal("a")]) };
-        ask(&upstream, &request, (json!({}), &|_| None)).await.unwrap();
-        // This thread waits, and the runtime with it: the client cannot see the end of the
-        // connection before it has sent the next request.
-        close.send(()).unwrap();
-        close.send(()).unwrap();
-        if seen == Seen::InTime {
-            yield_now().await;
-        }
-        let sent = ask(&upstream, &request, (json!({}), &|_| None)).await;
-        assert_eq!(sent.as_ref().map(|answer| answer.status).map_err(UpstreamError::public), expected);
+        let ask = async || ask(&upstream, &request, (json!({}), &|_| None)).await;
+        assert_eq!(ask().await.unwrap().body, "1");
+        // This thread waits, and the runtime with it: it hears nothing of what the server does.
+        tell.send(()).unwrap();
+        tell.send(()).unwrap();
+        let sent = ask().await;
+        let found = sent.as_ref().map(|answer| answer.text()).map_err(UpstreamError::public);
+        assert_eq!(found, expected.map(Into::into), "{method:?} {then:?}");
         if expected.is_err() {
             drop(std::net::TcpStream::connect(address.trim_start_matches("http://")).unwrap());
         }
-        assert_eq!(serving.join().unwrap(), if expected.is_ok() { 2 } else { 1 });
+        assert_eq!(serving.join().unwrap(), arrived, "{method:?} {then:?}");
     }
 }
