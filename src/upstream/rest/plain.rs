@@ -289,20 +289,33 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{net::TcpListener, task::yield_now, time::timeout};
+    use http::{HeaderMap, Method};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::yield_now,
+        time::timeout,
+    };
 
     use super::*;
 
     #[tokio::test]
     async fn a_request_that_meets_the_end_of_its_connection_comes_back_unsent() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let plain = Plain::to(&url, Duration::from_secs(3), 1).unwrap();
-        let (link, accepted) = tokio::join!(plain.connect(), listener.accept());
-        let mut link = link.unwrap();
-        assert!(link.is_clean() && link.is_ready());
+        let outgoing = Outgoing { method: Method::GET, url, headers: HeaderMap::new(), body: None };
+        let answering = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            stream
+        };
+        let (reply, stream) = tokio::join!(plain.send(outgoing, Over::Any), answering);
+        assert!(reply.unwrap().chunk().await.unwrap().is_none());
+        let mut link = plain.idle.take().unwrap();
         // It ends after it was looked at, and before it is used.
-        drop(accepted);
+        drop(stream);
         yield_now().await;
         let answer = link.requests.try_send_request(Request::new(Full::default()));
         let failed = timeout(Duration::from_secs(10), link.drive(pin!(answer))).await.expect("not left waiting");
