@@ -175,7 +175,7 @@ fn layout(head: &Map<String, Value>, tools: &[Drafted], origin: &str) -> Layout 
     head.push_str("\ntools:\n");
     let origin: String = origin.chars().filter(|char| !char.is_control()).take(200).collect();
     let top = format!(
-        "# yaml-language-server: $schema=../schemas/bridge.schema.json\n\
+        "# yaml-language-server: $schema=bridge.schema.json\n\
          # Made of {origin} by `mcp-bridge import`. Edit it: what you change is kept when it is imported again.\n"
     );
     let blocks = tools.iter().map(|tool| Block::of(tool, used.len() == 1)).collect();
@@ -191,8 +191,9 @@ fn layout(head: &Map<String, Value>, tools: &[Drafted], origin: &str) -> Layout 
 pub struct StandIns;
 
 impl Variables for StandIns {
-    fn variable(&self, _: &str) -> Option<String> {
-        Some("a-stand-in-for-what-is-not-known-yet".into())
+    fn variable(&self, name: &str) -> Option<String> {
+        // Each has a value of its own: equal ones would be one credential that is sent to several hosts.
+        Some(format!("a-stand-in-for-what-is-not-known-yet-{name}"))
     }
 
     fn file(&self, _: &Path, _: &str) -> Result<String, String> {

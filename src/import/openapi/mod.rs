@@ -13,7 +13,7 @@ mod shape;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use url::Url;
+use url::{Origin, Url};
 
 use super::{Drafted, Imported, Skipped, Wanted, names, words};
 use document::{Document, text};
@@ -55,7 +55,8 @@ pub(super) fn read(value: &Value, wanted: &Wanted, found_at: Option<&Url>) -> Re
     let given = servers::Given { base: base(wanted)?, found_at: found_at.cloned() };
     let source_name = wanted.source.clone().unwrap_or_else(|| "api".into());
     let names = Names::default();
-    let mut reader = Reader { document, given, name, sources: Vec::new(), source_name, names, only_json: true };
+    let mut reader =
+        Reader { document, given, name, sources: Vec::new(), home: None, source_name, names, only_json: true };
     let mut tools = Vec::new();
     let mut unserved = None;
     for operation in &chosen {
@@ -104,6 +105,8 @@ struct Reader<'d> {
     /// The bridge's name.
     name: String,
     sources: Vec<Source>,
+    /// Where the first credential goes.
+    home: Option<Origin>,
     /// The first source's name, with which those of others begin.
     source_name: String,
     names: Names,
@@ -114,7 +117,8 @@ struct Reader<'d> {
 impl<'d> Reader<'d> {
     fn tool(&mut self, operation: &Operation<'d>) -> Result<Drafted, Refusal> {
         let base = servers::base(operation, self.document, &self.given).map_err(Refusal::NoServer)?;
-        let context = security::Context { prefix: &self.name, base: &base };
+        let prefix = self.prefix(&base);
+        let context = security::Context { prefix: &prefix, base: &base };
         let signing = security::of(operation, self.document, &context);
         let parameters = operation.parameters(self.document);
         let mut params = Params::new(self.document);
@@ -141,8 +145,21 @@ impl<'d> Reader<'d> {
         Ok(Drafted { key: operation.key(), name, tool, notes: params.notes })
     }
 
+    /// What the variables of a source begin with. Each host has a credential of its own, because one that
+    /// went to several is refused (auth.md §4.10).
+    fn prefix(&self, base: &Url) -> String {
+        if self.home.as_ref().is_none_or(|home| *home == base.origin()) {
+            return self.name.clone();
+        }
+        let port = base.port().map(|port| format!("_{port}")).unwrap_or_default();
+        format!("{}_{}{port}", self.name, base.host_str().unwrap_or_default())
+    }
+
     /// The source for a base and a way of signing; what needs no signing goes where others do.
     fn source(&mut self, base: Url, signing: Signing) -> String {
+        if !signing.variables.is_empty() {
+            self.home.get_or_insert_with(|| base.origin());
+        }
         let scopes = signing.scopes.clone();
         let fits = |source: &&mut Source| {
             source.base == base && (source.signing.schemes == signing.schemes || signing.schemes.is_empty())

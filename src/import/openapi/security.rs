@@ -73,7 +73,7 @@ const ONE_TOKEN: &str = "the bridge sends one access token for all callers; `pas
 
 /// What the values of a source are made of.
 pub(super) struct Context<'c> {
-    /// Begins the names of variables: the name of the bridge.
+    /// Begins the names of variables: the name of the bridge, with the host where there are several.
     pub(super) prefix: &'c str,
     /// The base of the source.
     pub(super) base: &'c Url,
