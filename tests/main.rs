@@ -23,6 +23,7 @@ mod explain;
 mod floors;
 mod fuzzing;
 mod generated;
+mod guides;
 mod hostile;
 mod import_sql;
 mod keys;
