@@ -95,6 +95,29 @@ fn a_server_has_as_many_open_files_as_it_may_have() {
 }
 
 #[test]
+fn a_log_with_a_misspelt_level_is_not_silent() {
+    let files = folder(&[("good.yaml", GOOD)]);
+    for (level, serving, told) in
+        [("warning", true, true), ("", true, false), ("info", true, false), ("error", false, false)]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
+            .args(["serve", "--stdio", "good.yaml"])
+            .current_dir(files.path())
+            .env_clear()
+            .env("MCP_BRIDGE_LOG", level)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("the program can be started");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            (log.contains("serving 1 bridge"), log.contains("MCP_BRIDGE_LOG")),
+            (serving, told),
+            "{level}: {log}"
+        );
+    }
+}
+
+#[test]
 fn faults_have_their_place_in_every_form() {
     let files = folder(&[("shop.yaml", "bridge: shop\nsorces:\n  api: 1\n")]);
     let (_, full, summary) = run(files.path(), &["check", "shop.yaml"]);

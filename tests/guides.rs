@@ -111,8 +111,7 @@ fn every_link_between_the_pages_leads_somewhere() {
             }
             seen += 1;
             let (file, part) = link.split_once('#').unwrap_or((link, ""));
-            let target =
-                if file.is_empty() { path.clone() } else { path.parent().unwrap_or(Path::new("")).join(file) };
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap_or(Path::new("")).join(file) };
             if !target.exists() {
                 odd.push(format!("{}: {link}: there is no such file", path.display()));
             } else if !part.is_empty() {

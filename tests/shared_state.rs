@@ -1,7 +1,10 @@
 //! Two replicas with one state in PostgreSQL: keys, shares and the audit are the same for both, and
 //! without the database nobody gets in by a key of it.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 
@@ -35,6 +38,21 @@ fn keys(folder: &Path, state: &str, arguments: &[&str]) -> (i32, String, String)
         .expect("the program can be started");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// What a server with this state logs from its start to its end.
+fn logged(state: &str) -> String {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("replicated.yaml"), bridge("http://127.0.0.1:9")).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_mcp-bridge"))
+        .args(["serve", "--stdio", "replicated.yaml"])
+        .current_dir(folder.path())
+        .env_clear()
+        .envs([("STATE", state), ("MCP_BRIDGE_LOG", "debug")])
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program can be started");
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 async fn call(server: &Served, tool: &str, token: &str) -> Response {
@@ -72,6 +90,10 @@ async fn replicas_share_keys_shares_and_the_audit() {
         statuses.push(call(server, "mine", &ada).await.status);
     }
     assert_eq!(statuses, [200, 200, 200, 200, 429, 429], "ten of both together");
+    // Another start finds its tables, which is nothing to tell, and its statements stay out of the log.
+    let log = logged(&state);
+    assert!(log.contains("serving 1 bridge"), "{log}");
+    assert!(!log.contains("already exists") && !log.contains("SELECT") && !log.contains("INSERT"), "{log}");
     // A successor and its predecessor, and the end of both, at once and everywhere.
     let next = made(&["rotate", "ada", "--overlap", "1h"]);
     for token in [&ada, &next] {

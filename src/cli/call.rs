@@ -117,10 +117,8 @@ fn find<'p>(plan: &'p Plan, name: &str) -> Result<&'p Tool, Exit> {
 }
 
 fn principal(caller: &Caller, plan: &Plan) -> Principal {
-    let named = caller.name.is_some()
-        || caller.workspace.is_some()
-        || caller.end_user.is_some()
-        || !caller.scopes.is_empty();
+    let named =
+        caller.name.is_some() || caller.workspace.is_some() || caller.end_user.is_some() || !caller.scopes.is_empty();
     let principal = if named {
         Principal::new(Identity {
             id: caller.name.clone().unwrap_or_else(|| "terminal".into()),

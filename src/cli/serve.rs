@@ -5,7 +5,7 @@ use std::{io::IsTerminal, net::SocketAddr, sync::Arc};
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::{Exit, Paths, descriptors, environment::Environment, report};
 use crate::{
@@ -217,12 +217,19 @@ async fn signal() {
 
 /// Logs go to the standard error stream; colours only to terminals.
 fn log() {
-    let wanted = Environment.variable("MCP_BRIDGE_LOG").unwrap_or_else(|| "info".into());
-    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = Environment.variable("MCP_BRIDGE_LOG").filter(|it| !it.is_empty()).unwrap_or_else(|| "info".into());
+    // A word that is no level would be taken for the name of a module, and nothing else be told.
+    let is_known = wanted.contains('=') || wanted.parse::<LevelFilter>().is_ok();
+    let filter = is_known.then(|| EnvFilter::try_new(&wanted).ok()).flatten();
+    let is_understood = filter.is_some();
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
     let ansi = std::io::stderr().is_terminal();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     // A second set-up can only come from a test that set one up before.
     let _ = subscriber.with_target(false).try_init();
+    if !is_understood {
+        tracing::warn!("MCP_BRIDGE_LOG counts as `info`: it is `error`, `warn`, `info` or `debug`");
+    }
 }
 
 fn counted(number: usize, noun: &str) -> String {

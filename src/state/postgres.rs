@@ -15,7 +15,7 @@ use std::{
 
 use parking_lot::Mutex;
 use sqlx::{
-    PgPool, Postgres, Row, Transaction,
+    ConnectOptions as _, PgPool, Postgres, Row, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
@@ -31,7 +31,9 @@ const TIDIED_EVERY: Duration = Duration::from_mins(1);
 /// Several replicas start at once: one of them makes the tables.
 const MAKING: i64 = 0x6d63_6272;
 
+/// What is there already is nothing to tell at every start.
 const TABLES: &str = "
+SET LOCAL client_min_messages = warning;
 CREATE TABLE IF NOT EXISTS mcp_bridge_api_key (
     id text PRIMARY KEY,
     digest bytea NOT NULL UNIQUE,
@@ -83,7 +85,8 @@ impl Shared {
         // The address may hold a password: what is wrong with it is told without it.
         let options = PgConnectOptions::from_str(url.expose())
             .map_err(|_| StateFault::Remote("the address cannot be read".into()))?
-            .application_name("mcp-bridge");
+            .application_name("mcp-bridge")
+            .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
