@@ -85,6 +85,17 @@ tools:
       - { name: asked, rest: { source: api, get: "/status/{status}" } }
       - { name: booked, rest: { source: api, post: /items, json: { names: "{{names}}" } } }
     output: { select: $.people }
+  settle:
+    description: Pays and then asks.
+    params: { ids: { type: array, items: { type: integer }, required: false, description: Numbers. } }
+    steps:
+      - { name: each, for_each: "{{ids}}", as: id, rest: { source: api, post: /status/204, json: { id: "{{id}}" } } }
+      - { name: paid, rest: { source: api, post: /status/204 } }
+      - { name: asked, rest: { source: api, get: /status/503 } }
+  vouch:
+    description: Pays and wants a receipt.
+    steps:
+      - { name: paid, rest: { source: api, post: /echo/paid }, require: { exists: $.receipt, otherwise: There is no receipt. } }
   count: { description: Counts., sql: { query: "SELECT count(*) FROM people", returns: value } }
 "#;
 const SEED: &str = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -185,6 +196,19 @@ async fn a_write_never_runs_after_a_failure_and_what_was_written_is_told() {
     let text = server.text("book", &json!({ "names": ["Gus"] })).await;
     assert_eq!(read(&text)[0]["affected"], 1);
     assert_eq!(read(&api.last().body), json!({ "names": ["Gus"] }));
+}
+
+#[tokio::test]
+async fn what_was_changed_is_told_whatever_came_back() {
+    let (_, server) = bridge().await;
+    // An answer without content, and a loop over nothing, which changed nothing.
+    let text = server.error("settle", &json!({})).await;
+    assert!(text.contains("503") && text.ends_with("stays changed: `paid`."), "{text}");
+    let text = server.error("settle", &json!({ "ids": [1, 2] })).await;
+    assert!(text.ends_with("stays changed: `each`, `paid`."), "{text}");
+    // The step itself fails, after its change.
+    let text = server.error("vouch", &json!({})).await;
+    assert_eq!(text, "There is no receipt. What was changed before that stays changed: `paid`.");
 }
 
 #[tokio::test]

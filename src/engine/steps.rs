@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -34,35 +34,43 @@ pub(super) async fn run(
     arguments: &Map<String, Value>,
 ) -> Result<Outcome, CallError> {
     let (read, done) = (AtomicUsize::new(0), AtomicU32::new(0));
-    let running = Running { world, arguments, total: small(steps.all.len()), read, done };
+    let running =
+        Running { world, arguments, total: small(steps.all.len()), read, done, changed: AtomicBool::new(false) };
     let mut results = Value::Object(Map::with_capacity(steps.all.len()));
     // Names of the steps that have changed something.
     let mut changed: Vec<&str> = Vec::new();
     for (index, step) in steps.all.iter().enumerate() {
         running.done.store(small(index) * PARTS, Ordering::Relaxed);
         running.tell(step);
-        let result = running.step(step, &results).await.map_err(|error| told(&error, step, &changed))?;
-        if step.call.writes() && !result.is_null() {
+        let result = running.step(step, &results).await;
+        // Also of a step that fails after its change, such as by what it requires of the answer.
+        if running.changed.swap(false, Ordering::Relaxed) {
             changed.push(&step.name);
         }
+        let result = result.map_err(|error| told(&error, step, &changed))?;
         if let Value::Object(members) = &mut results {
             members.insert(step.name.clone(), result);
         }
     }
     let scope = CallScope { steps: Some(&results), ..scope(world.call, arguments, &[]) };
-    shape::steps(&world.call.tool.output, &results, &scope)
+    shape::steps(&world.call.tool.output, &results, &scope).map_err(|error| after(&error, &changed))
 }
 
 /// A model that is not told what was done before the failure does it again.
 fn told(error: &CallError, step: &Step, changed: &[&str]) -> CallError {
     let cause = format!("step `{}`: {}", step.name, error.cause().unwrap_or(error.public()));
+    after(error, changed).caused_by(cause)
+}
+
+/// The error with the steps that have changed something.
+fn after(error: &CallError, changed: &[&str]) -> CallError {
     if changed.is_empty() {
-        return error.clone().caused_by(cause);
+        return error.clone();
     }
     // Whoever signs in again and repeats the call would repeat the changes too: this must be read.
     let names: Vec<_> = changed.iter().map(|name| format!("`{name}`")).collect();
     let public = format!("{} What was changed before that stays changed: {}.", error.public(), names.join(", "));
-    CallError::new(error.class(), public).caused_by(cause)
+    CallError::new(error.class(), public).caused_by(error.cause().unwrap_or(error.public()))
 }
 
 /// What the failure of one item means for the others of a step that changes something.
@@ -88,6 +96,8 @@ struct Running<'a> {
     read: AtomicUsize,
     /// What is done of all steps, in parts of one.
     done: AtomicU32,
+    /// Whether the step under way has changed something.
+    changed: AtomicBool,
 }
 
 impl Running<'_> {
@@ -158,23 +168,33 @@ impl Running<'_> {
             Call::Rest(request) => {
                 let scope = CallScope { placed: &request.placed, ..scope };
                 let answer = self.world.rest(request, &scope).await?;
+                self.has_run(step);
                 self.count(answer.body.len())?;
                 shape::rest_step(&step.output, &answer)
             }
             Call::Sql(query) => {
                 let answer = self.world.sql(query, &scope).await?;
-                self.count(answer.rows.len())?;
                 if let (0, Some(text)) = (answer.row_count, &query.not_found) {
                     let text = text.render(&scope).map_err(|error| shape::template_failed(&error))?;
                     return Err(CallError::new(ErrorClass::Upstream, text));
                 }
+                self.has_run(step);
+                self.count(answer.rows.len())?;
                 shape::sql_step(query, &step.output, answer)
             }
             Call::Transaction(transaction) => {
                 let answers = Box::pin(self.world.transact(transaction, &scope)).await?;
+                self.has_run(step);
                 self.count(answers.iter().map(|answer| answer.rows.len()).sum())?;
                 shape::transaction_step(transaction, &step.output, answers)
             }
+        }
+    }
+
+    /// A request or statement of the step came to its end.
+    fn has_run(&self, step: &Step) {
+        if step.call.writes() {
+            self.changed.store(true, Ordering::Relaxed);
         }
     }
 
