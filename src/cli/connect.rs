@@ -48,7 +48,8 @@ enum Client {
     Cursor,
     /// VS Code
     Vscode,
-    /// `ChatGPT`
+    // As a comment it would be shown as code.
+    #[value(help = "ChatGPT")]
     Chatgpt,
     /// The MCP Inspector
     Inspector,

@@ -50,7 +50,8 @@ Exit codes:
   2  could not run: wrong usage, or a path that cannot be read
   3  failed while serving, such as a port in use
 
-Where PATH is left out it is `bridges/`. MCP_BRIDGE_LOG sets what is logged: error, warn, info, debug.";
+Where PATH is left out it is `bridges/`. MCP_BRIDGE_LOG sets what is logged: error, warn, info,
+debug.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -42,8 +42,9 @@ Examples:
   POKE_KEY=… mcp-bridge plan bridges/ --against https://mcp.example.com/mcp/shop --key POKE_KEY
   git worktree add /tmp/before HEAD && mcp-bridge plan bridges/ --against /tmp/before/bridges
 
-Files are compared as a whole, but for the values of credentials. Of a running server only that can be compared
-which it tells its callers: tools with their schemas, names of resources and prompts, and instructions.";
+Files are compared as a whole, but for the values of credentials. Of a running server only that
+can be compared which it tells its callers: tools with their schemas, names of resources and
+prompts, and instructions.";
 
 pub(super) fn run(options: &Options) -> Exit {
     compared(options).unwrap_or_else(|exit| exit)

@@ -61,8 +61,8 @@ Examples:
   mcp-bridge test --junit results.xml
   mcp-bridge test bridges/shop.yaml --record --filter 'get_order: shown'
 
-No source is asked: APIs answer with what `upstream` says, SQLite databases with `init` are made anew. Variables have
-their defaults. The exit code is 1 when a test fails.";
+No source is asked: APIs answer with what `upstream` says, SQLite databases with `init` are made
+anew. Variables have their defaults. The exit code is 1 when a test fails.";
 
 /// One test: the position of its tool in the plan, and its own in the tool.
 #[derive(Clone, Copy, Debug)]
