@@ -19,6 +19,7 @@ sources:
   plain: { rest: { base_url: "${API}" } }
   down: { rest: { base_url: "${DOWN}", retry: { attempts: 2 }, breaker: { failures: 3, pause: 1h } } }
   faulty: { rest: { base_url: "${API}", breaker: { failures: 2, pause: 1h } } }
+  brittle: { rest: { base_url: "${API}", retry: { attempts: 3 }, breaker: { failures: 1, pause: 1h } } }
   narrow: { rest: { base_url: "${API}", concurrency: 1 } }
   paced: { rest: { base_url: "${API}", rate_limit: 2/h } }
 tools:
@@ -30,6 +31,8 @@ tools:
   once: { description: Reads once., rest: { source: plain, get: /get } }
   down: { description: Is down., rest: { source: down, get: /get } }
   down_post: { description: Is down., rest: { source: down, post: /post, json: {} } }
+  down_keyed: { description: Is down., rest: { source: down, post: /post, json: {}, idempotency_key: Idempotency-Key } }
+  brittle: { description: Fails once., rest: { source: brittle, post: /post, json: {}, idempotency_key: Idempotency-Key } }
   faulty: { description: Fails., rest: { source: faulty, get: /get } }
   narrow: { description: One at a time., timeout: 300ms, rest: { source: narrow, get: /narrow } }
   holds_narrow: { description: One at a time., rest: { source: narrow, get: /narrow } }
@@ -92,6 +95,28 @@ async fn all_attempts_of_a_call_have_one_key_and_other_calls_another() {
     assert_eq!(keys.len(), 4);
     assert!(keys[0].as_ref().is_some_and(|key| key.len() == 32), "{keys:?}");
     assert!(keys[0] == keys[1] && keys[1] == keys[2] && keys[2] != keys[3], "{keys:?}");
+}
+
+#[tokio::test]
+async fn what_became_of_a_change_is_told_also_when_the_next_attempt_is_not_sent() {
+    // The source is left alone after the first attempt.
+    let api = answering(&[503], "").await;
+    let server = bridge(&api).await;
+    let told = server.error("brittle", &json!({})).await;
+    assert!(told.contains("503") && !told.contains("left alone"), "{told}");
+    assert_eq!(api.targets(), ["/post"]);
+    // The first attempt is cut off, and nobody is there for the second.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let down = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = serve(&[("resilience.yaml", BRIDGE)], &[("API", &api.url()), ("DOWN", &down)]).await;
+    let cut = spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        drop(listener);
+        tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 64]).await.expect("a request")
+    });
+    let told = server.error("down_keyed", &json!({})).await;
+    assert!(told.contains("may have been made"), "{told}");
+    assert!(cut.await.expect("the task ends") > 0);
 }
 
 #[tokio::test]

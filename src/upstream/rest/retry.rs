@@ -60,6 +60,7 @@ impl RestUpstream {
         self.budget.earn();
         let mut attempt = 1;
         let mut renewed = false;
+        let mut reached = None;
         loop {
             let token = match &self.tokens {
                 Some(tokens) => Some(tokens.token(call).await?),
@@ -76,7 +77,14 @@ impl RestUpstream {
                 renewed = true;
                 continue;
             }
-            let Some(pause) = self.again(request, &result, attempt, call.deadline) else { return result };
+            let is_unsent = result.as_ref().is_err_and(UpstreamError::is_unsent);
+            let Some(pause) = self.again(request, &result, attempt, call.deadline) else {
+                // An attempt that was not sent says nothing of the change that one before it may have made.
+                return reached.filter(|_| is_unsent && !request.reads()).unwrap_or(result);
+            };
+            if !is_unsent {
+                reached = Some(result);
+            }
             if pause >= TOLD_PAUSE {
                 let seconds = pause.as_secs_f32();
                 (call.tell)(&format!("`{}` is asked again in {seconds:.1} s", self.name));
