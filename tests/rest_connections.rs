@@ -148,7 +148,8 @@ fn own(id: &str) -> String {
 /// What the source says, with what depends on the id filled in.
 fn filled(said: &str, id: &str) -> String {
     let body = own(id);
-    let pieces: String = body.chars().map(|it| format!("1;of=\"many\"\r\n{it}\r\n")).collect();
+    let pieces: Vec<String> = body.chars().map(|it| format!("1;of=\"many\"\r\n{it}\r\n")).collect();
+    let pieces = pieces.concat();
     said.replace("WHOLE", &format!("content-length: {}\r\n\r\n{body}", body.len()))
         .replace("PIECES", &format!("transfer-encoding: chunked\r\n\r\n{pieces}0\r\nx-end: 1\r\n\r\n"))
         .replace("LARGE", &format!("content-length: 100000\r\n\r\n{}", "x".repeat(100_000)))
@@ -274,7 +275,7 @@ async fn callers_of_a_wild_source_get_their_own_or_an_error() {
     let caller = async |number: usize| {
         for call in 0..CALLS {
             let number = 100_000 + number * CALLS + call;
-            let (id, tool) = (number.to_string(), if number % 3 == 0 { "post" } else { "get" });
+            let (id, tool) = (number.to_string(), if number.is_multiple_of(3) { "post" } else { "get" });
             match asked(&server, tool, "wild", &id).await {
                 Ok(text) => assert_eq!(text, own(&id)),
                 // What reads is asked for again where its connection failed it; what the source breaks stays broken.

@@ -311,7 +311,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
             stream
         };
-        let (reply, stream) = tokio::join!(plain.send(outgoing, Over::Any), answering);
+        let (reply, stream) = tokio::join!(plain.send(Box::new(outgoing), Over::Any), answering);
         assert!(reply.unwrap().chunk().await.unwrap().is_none());
         let mut link = plain.idle.take().unwrap();
         // It ends after it was looked at, and before it is used.
