@@ -27,6 +27,7 @@ sources:
 tools:
   get: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: api, get: "/{what}/{id}" } }
   post: { description: Posts., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: api, post: "/{what}/{id}", json: { a: 1 } } }
+  head: { description: Heads., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: api, head: "/{what}/{id}" } }
   hasty: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: hasty, get: "/{what}/{id}" } }
   moving: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: moving, get: "/{what}/{id}" } }
 "#;
@@ -149,9 +150,8 @@ fn own(id: &str) -> String {
 fn filled(said: &str, id: &str) -> String {
     let body = own(id);
     let pieces: Vec<String> = body.chars().map(|it| format!("1;of=\"many\"\r\n{it}\r\n")).collect();
-    let pieces = pieces.concat();
     said.replace("WHOLE", &format!("content-length: {}\r\n\r\n{body}", body.len()))
-        .replace("PIECES", &format!("transfer-encoding: chunked\r\n\r\n{pieces}0\r\nx-end: 1\r\n\r\n"))
+        .replace("PIECES", &format!("transfer-encoding: chunked\r\n\r\n{}0\r\nx-end: 1\r\n\r\n", pieces.concat()))
         .replace("LARGE", &format!("content-length: 100000\r\n\r\n{}", "x".repeat(100_000)))
         .replace("MANY", &"x: y\r\n".repeat(150))
         .replace("BODY", &body)
@@ -252,6 +252,22 @@ async fn every_strange_answer_ends_its_own_call_and_no_other() {
                 "{what}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn a_body_where_none_may_be_is_not_taken_for_an_answer() {
+    let api = Rough::start(1, |asked| match asked.what.as_str() {
+        "length" => ("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n".to_owned(), Then::Stays),
+        _ => (fine(&asked.id), Then::Stays),
+    })
+    .await;
+    let server = api.bridge().await;
+    for (what, made) in [("length", 1), ("body", 2)] {
+        let text = asked(&server, "head", what, "1").await;
+        assert_eq!(text, Ok("Done: the API answered with status 200 and no content.".to_owned()), "{what}");
+        assert_eq!(asked(&server, "get", "fine", "2").await, Ok(own("2")), "{what}");
+        assert_eq!(api.connections(), made, "{what}");
     }
 }
 
