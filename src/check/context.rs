@@ -36,6 +36,11 @@ impl<'a> Context<'a> {
         self.variables.bytes(self.folder(), path)
     }
 
+    /// Whether there is a file beside the bridge file.
+    pub(super) fn find(&self, path: &str) -> Result<(), String> {
+        self.variables.find(self.folder(), path)
+    }
+
     /// The place of the key at a pointer.
     pub(super) fn key(&self, pointer: &Pointer) -> Span {
         yaml::key_at(self.root, pointer)

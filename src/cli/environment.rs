@@ -32,6 +32,10 @@ impl Variables for Environment {
         file.take(CONTENT_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         if bytes.len() as u64 > CONTENT_MAX { Err("it is larger than 1 MiB".into()) } else { Ok(bytes) }
     }
+
+    fn find(&self, folder: &Path, path: &str) -> Result<(), String> {
+        open(&folder.join(path)).map(drop)
+    }
 }
 
 /// What tests run with: the defaults of the variables, so that they do the same everywhere, and
@@ -54,6 +58,10 @@ impl Variables for Rehearsal {
 
     fn bytes(&self, folder: &Path, path: &str) -> Result<Vec<u8>, String> {
         Environment.bytes(folder, path)
+    }
+
+    fn find(&self, folder: &Path, path: &str) -> Result<(), String> {
+        Environment.find(folder, path)
     }
 }
 

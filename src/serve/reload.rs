@@ -238,4 +238,10 @@ impl Variables for Recorded {
         self.note(folder, path, content.as_deref().unwrap_or_default());
         content
     }
+
+    fn find(&self, folder: &Path, path: &str) -> Result<(), String> {
+        let found = self.variables.find(folder, path);
+        self.note(folder, path, if found.is_ok() { b"there" } else { b"" });
+        found
+    }
 }

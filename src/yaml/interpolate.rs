@@ -31,6 +31,14 @@ pub trait Variables {
     fn bytes(&self, folder: &std::path::Path, path: &str) -> Result<Vec<u8>, String> {
         self.file(folder, path).map(String::into_bytes)
     }
+
+    /// Whether there is a file that can be read, however large it is.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in a few words.
+    fn find(&self, folder: &std::path::Path, path: &str) -> Result<(), String> {
+        self.bytes(folder, path).map(drop)
+    }
 }
 
 /// Replaces every reference in the values below `node`. A value with a reference that cannot be

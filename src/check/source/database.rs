@@ -9,7 +9,7 @@ use url::Url;
 use super::{call_timeout, more_than_nothing, session};
 use crate::{
     bridge,
-    check::context::Context,
+    check::{context::Context, credentials::pem},
     diag::{Code, Diagnostic},
     plan::{Engine, Place, Pool, Powers, Prepared, Remote, SqlSource, Tls, TlsMode},
     secret::Secret,
@@ -136,7 +136,13 @@ fn sqlite(
             context.fault(Code::SqlSession, &at.at(key), format!("`{key}` is for database servers only"));
         }
     }
-    let init = spec.and_then(|spec| spec.init.as_deref()).map(|init| context.folder().join(init));
+    let init = spec.and_then(|spec| spec.init.as_deref());
+    if let Some(Err(reason)) = init.map(|init| context.find(init)) {
+        let message = format!("the file cannot be read: {reason}");
+        let fault = Diagnostic::error(Code::SqlUrl, context.value(&at.at("init")), message);
+        context.push(fault.help("name a script of SQL, relative to this file"));
+    }
+    let init = init.map(|init| context.folder().join(init));
     if init.is_some() && path == ":memory:" {
         context.fault(Code::SqlUrl, &at.at("init"), "`init` fills a file, and `:memory:` is none");
     }
@@ -290,10 +296,15 @@ fn tls(
     context: &mut Context<'_>,
 ) -> Tls {
     let at = at.at("tls");
-    let file = |path: &Option<String>| path.as_ref().map(|path| context.folder().join(path));
-    let ca = spec.and_then(|spec| file(&spec.ca)).or(ca);
-    let certificate = spec.and_then(|spec| file(&spec.client_cert));
-    let key = spec.and_then(|spec| file(&spec.client_key));
+    let mut file = |path: Option<&String>, what: &str, key: &str| {
+        let path = path?;
+        // It is read anew with each connection, since certificates change; one that is not there now is a mistake.
+        let _ = pem(path, what, &at.at(key), context);
+        Some(context.folder().join(path))
+    };
+    let ca = file(spec.and_then(|spec| spec.ca.as_ref()), "CERTIFICATE", "ca").or(ca);
+    let certificate = file(spec.and_then(|spec| spec.client_cert.as_ref()), "CERTIFICATE", "client_cert");
+    let key = file(spec.and_then(|spec| spec.client_key.as_ref()), "PRIVATE KEY", "client_key");
     let written = spec.and_then(|spec| spec.mode).map(|mode| match mode {
         bridge::TlsMode::Off => TlsMode::Off,
         bridge::TlsMode::Prefer => TlsMode::Prefer,
