@@ -35,7 +35,8 @@ impl Variables for Every {
 
     fn find(&self, _: &Path, path: &str) -> Result<(), String> {
         // A script that the guide shows beside the bridge file.
-        if path.ends_with(".sql") { Ok(()) } else { Err("no such file".into()) }
+        let is_script = Path::new(path).extension().is_some_and(|it| it == "sql");
+        if is_script { Ok(()) } else { Err("no such file".into()) }
     }
 }
 
