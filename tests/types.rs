@@ -315,7 +315,7 @@ fn the_page_is_fresh() {
     for (engine, words, rows) in [
         (
             "PostgreSQL",
-            "Types of extensions are what the server prints: values travel as text, but for dates with a time and exact decimals.",
+            "Types of extensions are what the server prints: values travel as text, but for dates with a time and integers.",
             POSTGRES,
         ),
         (

@@ -1,8 +1,13 @@
-//! Floor 5. From the binary form of a value to JSON, for the types whose text costs the server as much as
-//! finding their rows: dates with a time, and exact decimals. What is written is letter for letter what
-//! `text` makes of the server's own text. Serves `reading`. Reference: `sql.md` §9.1.
+//! Floor 5. From the binary form of a value to JSON, for the types whose text costs the server more than
+//! that: dates with a time, and integers. What is written is letter for letter what `text` makes of the
+//! server's own text. Serves `reading`. Reference: `sql.md` §9.1.
 
-use super::shape::{NUMERIC, Oid, TIMESTAMP, TIMESTAMP_TZ};
+use std::io::Write as _;
+
+use super::{
+    super::row::MAX_EXACT,
+    shape::{INT4, INT8, Oid, TIMESTAMP, TIMESTAMP_TZ},
+};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
@@ -11,20 +16,16 @@ const EPOCH: i64 = 730_425;
 /// Days of 400 years.
 const CENTURIES: i64 = 146_097;
 
-/// Bytes before the groups: how many there are, the weight of the first, the sign, the scale.
-const HEAD: usize = 8;
-const NEGATIVE: u16 = 0x4000;
-const NAN: u16 = 0xC000;
-const INFINITY: u16 = 0xD000;
-const NEGATIVE_INFINITY: u16 = 0xF000;
-
 /// A type that is read in its binary form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packed {
     Timestamp,
     /// An instant, written in UTC: sessions have no other zone.
     TimestampTz,
-    Decimal,
+    /// Of 32 bits.
+    Integer,
+    /// Of 64 bits: text beyond 2^53.
+    Long,
 }
 
 impl Packed {
@@ -33,39 +34,48 @@ impl Packed {
         match oid {
             TIMESTAMP => Some(Self::Timestamp),
             TIMESTAMP_TZ => Some(Self::TimestampTz),
-            NUMERIC => Some(Self::Decimal),
+            INT4 => Some(Self::Integer),
+            INT8 => Some(Self::Long),
             _ => None,
         }
     }
 
     /// Whether a value is as the server's documentation has it.
     pub(super) fn holds(self, value: &[u8]) -> bool {
-        match self {
-            Self::Timestamp | Self::TimestampTz => value.len() == size_of::<i64>(),
-            Self::Decimal => {
-                let [count, _, sign, _] = head(value);
-                let is_sign = matches!(sign, 0 | NEGATIVE | NAN | INFINITY | NEGATIVE_INFINITY);
-                is_sign
-                    && value.len() == HEAD + 2 * usize::from(count)
-                    && words(value).skip(4).all(|group| group < 10_000)
+        value.len()
+            == match self {
+                Self::Timestamp | Self::TimestampTz | Self::Long => size_of::<i64>(),
+                Self::Integer => size_of::<i32>(),
             }
-        }
     }
 
     /// Adds the JSON of a value that [`Packed::holds`].
     pub(super) fn write(self, out: &mut Vec<u8>, value: &[u8]) {
-        out.push(b'"');
         match self {
             Self::Timestamp => write_timestamp(out, value, b""),
             Self::TimestampTz => write_timestamp(out, value, b"Z"),
-            Self::Decimal => write_decimal(out, value),
+            Self::Integer => write_plain(out, value.try_into().map_or(0, i32::from_be_bytes).into()),
+            Self::Long => match value.try_into().map_or(0, i64::from_be_bytes) {
+                number if number.unsigned_abs() <= MAX_EXACT => write_plain(out, number),
+                number => {
+                    out.push(b'"');
+                    write_plain(out, number);
+                    out.push(b'"');
+                }
+            },
         }
-        out.push(b'"');
     }
 }
 
-/// Microseconds since the start of the year 2000, with `BC` behind the years before our era.
+/// Adds a date with a time as a text.
 fn write_timestamp(out: &mut Vec<u8>, value: &[u8], zone: &[u8]) {
+    out.push(b'"');
+    write_instant(out, value, zone);
+    out.push(b'"');
+}
+
+/// Microseconds since the start of the year 2000, with `BC` behind the years before our era.
+fn write_instant(out: &mut Vec<u8>, value: &[u8], zone: &[u8]) {
     let micros = match value.try_into().map(i64::from_be_bytes) {
         Ok(i64::MAX) => return out.extend_from_slice(b"infinity"),
         Ok(micros) if micros != i64::MIN => micros,
@@ -116,51 +126,9 @@ const fn date(days: i64) -> (i64, i64, i64) {
     (years + centuries * 400 + turn, month, day)
 }
 
-/// A number in groups of four places, with as many behind the point as its scale says.
-fn write_decimal(out: &mut Vec<u8>, value: &[u8]) {
-    let [count, weight, sign, scale] = head(value);
-    match sign {
-        NAN => return out.extend_from_slice(b"NaN"),
-        INFINITY => return out.extend_from_slice(b"Infinity"),
-        NEGATIVE_INFINITY => return out.extend_from_slice(b"-Infinity"),
-        NEGATIVE => out.push(b'-'),
-        _ => {}
-    }
-    let weight = i32::from(weight.cast_signed());
-    let mut groups = words(value).skip(4).map(i64::from);
-    // Groups that would be zeros at either end are not sent.
-    let mut group = |at: i32| if (0..i32::from(count)).contains(&at) { groups.next().unwrap_or(0) } else { 0 };
-    match weight {
-        0.. => {
-            write_plain(out, group(0));
-            (1..=weight).for_each(|at| four(out, group(at)));
-        }
-        _ => out.push(b'0'),
-    }
-    if scale > 0 {
-        out.push(b'.');
-        let end = out.len() + usize::from(scale);
-        let mut at = weight + 1;
-        while out.len() < end {
-            four(out, group(at));
-            at += 1;
-        }
-        out.truncate(end);
-    }
-}
-
-/// What stands before the groups of a number.
-fn head(value: &[u8]) -> [u16; 4] {
-    let mut words = words(value);
-    std::array::from_fn(|_| words.next().unwrap_or(0))
-}
-
-fn words(value: &[u8]) -> impl Iterator<Item = u16> {
-    value.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair))
-}
-
+/// Writing to memory cannot fail.
 fn write_plain(out: &mut Vec<u8>, number: i64) {
-    out.extend_from_slice(number.to_string().as_bytes());
+    let _ = write!(out, "{number}");
 }
 
 /// The last four places of a number.
@@ -212,31 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_written_as_the_server_writes_them() {
-        // Weight, sign, scale, groups.
-        for (weight, sign, scale, groups, expected) in [
-            (0_i16, 0, 0, &[][..], "0"),
-            (0, 0, 3, &[], "0.000"),
-            (0, 0, 2, &[1, 1000], "1.10"),
-            (0, NEGATIVE, 2, &[12, 3400], "-12.34"),
-            (1, 0, 0, &[1], "10000"),
-            (1, 0, 4, &[123, 4567, 8900], "1234567.8900"),
-            (-1, 0, 4, &[1], "0.0001"),
-            (-2, 0, 6, &[100], "0.000001"),
-            (-3, NEGATIVE, 14, &[7], "-0.00000000000700"),
-            (2, 0, 1, &[1, 0, 0, 5000], "100000000.5"),
-            (0, NAN, 0, &[], "NaN"),
-            (0, INFINITY, 0, &[], "Infinity"),
-            (0, NEGATIVE_INFINITY, 0, &[], "-Infinity"),
+    fn integers_are_numbers_as_long_as_every_reader_has_them_exactly() {
+        for number in [0, -1, i32::MAX, i32::MIN] {
+            assert_eq!(written(Packed::Integer, &number.to_be_bytes()), Some(number.to_string()));
+        }
+        for (number, expected) in [
+            (-42, "-42"),
+            (9_007_199_254_740_991, "9007199254740991"),
+            (9_007_199_254_740_992, "\"9007199254740992\""),
+            (-9_007_199_254_740_992, "\"-9007199254740992\""),
+            (i64::MIN, "\"-9223372036854775808\""),
         ] {
-            let count = u16::try_from(groups.len()).unwrap();
-            let words = [count, weight.cast_unsigned(), sign, scale];
-            let value: Vec<u8> = words.iter().chain(groups).flat_map(|word| word.to_be_bytes()).collect();
-            assert_eq!(written(Packed::Decimal, &value), Some(format!("\"{expected}\"")));
+            assert_eq!(written(Packed::Long, &i64::to_be_bytes(number)).as_deref(), Some(expected));
         }
-        let odd = |words: &[u16]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
-        for broken in [&[][..], &[0, 0, 0], &[1, 0, 0, 0], &[0, 0, 0, 0, 5], &[1, 0, 0, 0, 10_000], &[0, 0, 1, 0]] {
-            assert_eq!(written(Packed::Decimal, &odd(broken)), None, "{broken:?}");
-        }
+        assert_eq!(written(Packed::Integer, &[0; 8]), None);
+        assert_eq!(written(Packed::Long, &[0; 4]), None);
     }
 }

@@ -12,6 +12,7 @@ pub(super) type Oid = u32;
 
 pub(super) const BOOL: Oid = 16;
 pub(super) const INT8: Oid = 20;
+pub(super) const INT4: Oid = 23;
 pub(super) const TEXT: Oid = 25;
 pub(super) const TIMESTAMP: Oid = 1114;
 pub(super) const TIMESTAMP_TZ: Oid = 1184;
@@ -62,7 +63,7 @@ impl Shape {
     fn of_known(oid: Oid) -> Option<Self> {
         Some(match oid {
             BOOL => Self::Boolean,
-            21 | 23 | 26 => Self::Integer,
+            21 | INT4 | 26 => Self::Integer,
             INT8 => Self::Long,
             700 | 701 => Self::Float,
             NUMERIC => Self::Decimal,
