@@ -255,12 +255,13 @@ fn check_asks_the_databases_when_it_is_told_to() {
     assert_eq!(check(&[]).0, 0, "without a database there is nothing wrong");
     assert_told(check(&["--connect", "--catalog", "catalog.json"]));
     fs::remove_file(files.path().join("shop.db")).expect("the database was made");
-    fs::remove_file(files.path().join("seed.sql")).expect("the script is there");
     assert_told(check(&["--catalog", "catalog.json"]));
+    assert!(!files.path().join("shop.db").exists(), "no database is asked");
     let changed = STATEMENTS.replace("nope = :words", "note = :words");
     fs::write(files.path().join("shop.yaml"), changed).expect("files can be written");
     let (_, stale) = check(&["--catalog", "catalog.json"]);
     assert!(stale.starts_with("shop.yaml:13:9: warning[MB0654]"), "{stale}");
+    fs::write(files.path().join("seed.sql"), "CREATE TABLE").expect("files can be written");
     let (exit, unreachable) = check(&["--connect"]);
     assert_eq!((exit, unreachable.matches("MB0653").count()), (1, 4), "{unreachable}");
     assert_eq!(check(&["--catalog", "nowhere.json"]).0, 2);

@@ -11,8 +11,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, report};
-use crate::{check::check, diag::Diagnostics, text::FileSet};
+use super::{Exit, environment::Rehearsal, report};
+use crate::{check::check, diag::Diagnostics, text::FileSet, yaml::Variables};
 
 /// `mcp-bridge init`
 #[derive(Debug, Args)]
@@ -177,11 +177,32 @@ fn choose<T: Copy>(question: &str, options: &[(&str, T)]) -> Result<T, String> {
     }
 }
 
+/// What a file is checked with that is not written yet, nor is the script beside it.
+struct Unwritten;
+
+impl Variables for Unwritten {
+    fn variable(&self, name: &str) -> Option<String> {
+        Rehearsal.variable(name)
+    }
+
+    fn lacking(&self, name: &str) -> Option<String> {
+        Rehearsal.lacking(name)
+    }
+
+    fn file(&self, folder: &Path, path: &str) -> Result<String, String> {
+        Rehearsal.file(folder, path)
+    }
+
+    fn find(&self, _: &Path, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// Nothing is written that `check` has a word to say about.
 fn clean(name: &str, text: &str) -> Result<(), String> {
     let mut files = FileSet::new();
     files.add(name, text);
-    let checked = check(&files, &super::environment::Rehearsal);
+    let checked = check(&files, &Unwritten);
     let told = |all: &Diagnostics| all.iter().next().map(|it| it.message.clone());
     match told(&checked.diagnostics) {
         Some(message) => Err(message),
