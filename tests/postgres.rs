@@ -317,6 +317,30 @@ async fn values_are_the_same_in_their_binary_form_and_as_text() {
 }
 
 #[tokio::test]
+async fn columns_that_change_are_read_as_they_are_now() {
+    let Some(host) = postgres() else { return };
+    for (database, source) in [("named", ""), ("unnamed", ", prepared: unnamed")] {
+        host.database(database, "CREATE TABLE t (a int); INSERT INTO t VALUES (1);");
+        let tools = "  all: { description: All., sql: { query: SELECT * FROM t, returns: row } }\n";
+        let served = bridge(&host.url("app", database), source, tools).await;
+        for (change, expected) in [
+            ("SELECT 1", json!({ "a": 1 })),
+            ("ALTER TABLE t ADD b bigint DEFAULT 2", json!({ "a": 1, "b": 2 })),
+            ("ALTER TABLE t ALTER a TYPE text", json!({ "a": "1", "b": 2 })),
+            (
+                "ALTER TABLE t ALTER a TYPE timestamptz USING '2026-01-02Z'",
+                json!({ "a": "2026-01-02T00:00:00Z", "b": 2 }),
+            ),
+            ("ALTER TABLE t DROP b", json!({ "a": "2026-01-02T00:00:00Z" })),
+        ] {
+            host.admin(database, change);
+            let result = served.call("all", &json!({})).await;
+            assert_eq!(result["structuredContent"], expected, "{database}: {change}: {result}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_keeps_a_server_from_being_reached_is_told() {
     let Some(host) = postgres() else { return };
     host.database("reach", "");

@@ -298,7 +298,7 @@ fn tls(
     let at = at.at("tls");
     let mut file = |path: Option<&String>, what: &str, key: &str| {
         let path = path?;
-        // It is read anew with each connection, since certificates change; one that is not there now is a mistake.
+        // Its place is what is kept: it is read when the first connection is made.
         let _ = pem(path, what, &at.at(key), context);
         Some(context.folder().join(path))
     };

@@ -365,8 +365,10 @@ impl Connection {
             self.put_own(begin).and_then(|()| self.put_settings(work.settings)).map_err(Failure::Mute)?;
             reading.expect(1 + usize::from(!work.settings.is_empty()));
         }
-        // Statements of a transaction take the values of those before them, as texts.
-        let form = if purpose == Purpose::Read { Form::Packed } else { Form::Text };
+        // Statements of a transaction take the values of those before them, as texts. Of what has no name the
+        // columns are known only when it runs, and forms that are asked for must be as many as they.
+        let is_known = purpose == Purpose::Read && self.mode == Prepared::Named;
+        let form = if is_known { Form::Packed } else { Form::Text };
         reading.comes(form);
         self.put_statement(work, form)
             .and_then(|()| if purpose == Purpose::Read { self.put_own(ROLLBACK) } else { Ok(()) })
