@@ -96,7 +96,7 @@ async fn what_fails_fails_alone_and_says_why() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_one_holds_the_others_up_for_a_moment_only_and_is_stopped() {
     let Some(served) = shop("dozing").await else { return };
     let host = postgres().expect("it is there");

@@ -122,7 +122,7 @@ async fn arguments_are_typed_by_the_statement_or_as_declared() {
     assert!(error.contains("since"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_bytes_and_time_are_bounded() {
     let Some(host) = postgres() else { return };
     let served = shop(host, "bounds").await;
@@ -175,7 +175,7 @@ fn running(host: &Server, database: &str, what: &str) -> usize {
     host.admin("postgres", &sql).parse().expect("a number")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_stops_its_statement() {
     let Some(host) = postgres() else { return };
     let served = shop(host, "leaving").await;
@@ -213,7 +213,7 @@ async fn failures_are_told_without_values_and_statements() {
     assert_eq!(host.admin("failures", "SELECT last_value, is_called FROM notes_id_seq"), "1|f");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_are_whole_or_not_at_all() {
     let Some(host) = postgres() else { return };
     let served = shop(host, "writes").await;
@@ -238,7 +238,7 @@ async fn writes_are_whole_or_not_at_all() {
     assert_eq!(host.admin("writes", "SELECT count(*) FROM notes WHERE text = 'doze'"), "0");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_the_server_closed_are_replaced() {
     let Some(host) = postgres() else { return };
     let served = shop(host, "restart").await;
@@ -458,7 +458,7 @@ async fn schemas_come_from_the_server() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_without_a_free_connection_says_so() {
     let Some(host) = postgres() else { return };
     host.database("busy", "");

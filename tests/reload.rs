@@ -231,7 +231,7 @@ async fn a_server_whose_files_are_not_watched_has_nothing_to_tell() {
     assert_eq!((refused.status, refused.json()["error"]["code"].as_i64()), (404, Some(-32601)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn databases_that_are_declared_as_before_keep_their_connections() {
     const PID: &str = "  pid: { description: Pid., sql: { query: SELECT pg_backend_pid(), returns: value } }\n";
     const MORE: &str = "  more: { description: More., sql: { query: SELECT 1 } }\n";

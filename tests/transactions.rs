@@ -248,7 +248,7 @@ async fn a_collision_begins_again_where_twice_is_once() {
     assert_eq!(tries(), "2/4");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_is_taken_back_leaves_nothing() {
     let Some(host) = postgres() else { return };
     host.database("takenback", "CREATE TABLE t (id int)");
@@ -322,7 +322,7 @@ async fn values_taken_on_mariadb_are_exact() {
     assert_eq!(host.admin("taken", &asked), vec!["1"; columns.len()].join(","));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_is_taken_back_on_mariadb_leaves_nothing() {
     let Some(host) = mariadb() else { return };
     host.database("takenback", "CREATE TABLE t (id int)");
