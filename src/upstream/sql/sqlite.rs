@@ -90,6 +90,11 @@ impl Patience {
         Self { deadline: now + allowed, allowed }
     }
 
+    /// Of what this program asks outside a call, however short the source's statements are held.
+    fn of_a_probe() -> Self {
+        Self::new(Instant::now() + PROBE_TIMEOUT, PROBE_TIMEOUT)
+    }
+
     fn left(self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -293,7 +298,7 @@ impl Sqlite {
     }
 
     pub(super) async fn describe(&self, sql: &str) -> Result<Vec<Column>, UpstreamError> {
-        let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
+        let patience = Patience::of_a_probe();
         let sql: Arc<str> = sql.into();
         // Some statements act as soon as they are prepared.
         if Verb::of(&sql) == Verb::Session {
@@ -304,7 +309,7 @@ impl Sqlite {
     }
 
     pub(super) async fn prepare(&self, sql: &str) -> Result<Prepared, UpstreamError> {
-        let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
+        let patience = Patience::of_a_probe();
         let sql: Arc<str> = sql.into();
         if Verb::of(&sql) == Verb::Session {
             return Err(UpstreamError::new(FailureClass::Refused, READ_ONLY));
@@ -314,7 +319,7 @@ impl Sqlite {
     }
 
     pub(super) async fn ready(&self) -> Result<(), UpstreamError> {
-        let patience = Patience::new(Instant::now() + PROBE_TIMEOUT, self.statement_timeout);
+        let patience = Patience::of_a_probe();
         // A connection that is open works on after its file is gone.
         self.site.expire();
         let lease = patience.with(self.lease(Access::Read, patience)).await?;
