@@ -56,15 +56,10 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
 pub(super) fn document(json: &[u8], out: &mut Vec<u8>) {
     out.reserve(json.len() + json.len() / 4 + 2);
     out.push(b'"');
-    let mut rest = json;
-    let mut place = Place::Between;
+    let (mut rest, mut place) = (json, Place::Between);
     loop {
-        let special = match place {
-            Place::Between => rest.iter().position(|byte| *byte <= b' ' || matches!(byte, b'"' | b'\\')),
-            Place::Within => rest.iter().position(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\')),
-        };
-        let Some((plain, [byte, tail @ ..])) = special.and_then(|at| rest.split_at_checked(at)) else { break };
-        out.extend_from_slice(plain);
+        rest = plain(rest, place, out);
+        let Some((byte, tail)) = rest.split_first() else { break };
         rest = tail;
         match (*byte, place) {
             (b'"', _) => {
@@ -79,12 +74,35 @@ pub(super) fn document(json: &[u8], out: &mut Vec<u8>) {
                     rest = tail;
                 }
             }
-            (b' ' | b'\n' | b'\r' | b'\t', Place::Between) => {}
-            (control, _) => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            (b' ' | b'\n' | b'\r' | b'\t', Place::Between) => {
+                let more = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
+                rest = rest.get(more..).unwrap_or_default();
+            }
+            (control @ ..b' ', _) => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            (other, _) => out.push(other),
         }
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Bytes that are looked at together.
+const WORD: usize = size_of::<u64>();
+
+/// Copies what stands as it is, a word at a time: a string of JSON is often shorter than what a search and
+/// a copy of its own would cost. Returns what begins with something else, or is shorter than a word.
+fn plain<'a>(mut rest: &'a [u8], place: Place, out: &mut Vec<u8>) -> &'a [u8] {
+    while let Some((word, tail)) = rest.split_first_chunk::<WORD>() {
+        out.extend_from_slice(word);
+        let marked = place.marked(u64::from_le_bytes(*word));
+        if marked == 0 {
+            rest = tail;
+            continue;
+        }
+        let plain = marked.trailing_zeros() as usize / 8;
+        out.truncate(out.len() + plain - WORD);
+        return rest.get(plain..).unwrap_or_default();
+    }
+    rest
 }
 
 /// Where in a document a character stands.
@@ -102,6 +120,23 @@ impl Place {
             Self::Between => Self::Within,
             Self::Within => Self::Between,
         }
+    }
+
+    /// The bytes of a word that do not stand as they are: the lowest bit that is set is the highest bit of
+    /// the first one. Bits above it say nothing.
+    const fn marked(self, word: u64) -> u64 {
+        /// One in every byte.
+        const ONES: u64 = u64::MAX / 0xff;
+        const HIGHEST: u64 = ONES << 7;
+        // In a byte below `least`, and in none above it before the first of them, the subtraction borrows.
+        const fn below(word: u64, least: u8) -> u64 {
+            word.wrapping_sub(ONES * least as u64) & !word & HIGHEST
+        }
+        let controls = match self {
+            Self::Between => below(word, b' ' + 1),
+            Self::Within => below(word, b' '),
+        };
+        controls | below(word ^ (ONES * b'"' as u64), 1) | below(word ^ (ONES * b'\\' as u64), 1)
     }
 }
 
@@ -135,6 +170,27 @@ mod tests {
             let mut out = Vec::new();
             document(json.as_bytes(), &mut out);
             assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), compact, "{json}");
+        }
+    }
+
+    /// As it is written by something that knows no words: one byte after the other.
+    #[test]
+    fn every_byte_is_written_at_every_place_of_a_word() {
+        for byte in (0..=0x7f).map(char::from).chain(['ü']) {
+            for at in 0..20 {
+                let inside = format!("{}{byte}{}", "x".repeat(at), "y".repeat(19 - at));
+                let json = serde_json::to_string(&[&inside]).unwrap();
+                for document_text in [json.clone(), format!(" [\n{}", json.trim_start_matches('[')), inside.clone()] {
+                    let mut out = Vec::new();
+                    document(document_text.as_bytes(), &mut out);
+                    let read: String = serde_json::from_slice(&out).unwrap();
+                    let expected = match serde_json::from_str::<Value>(&document_text) {
+                        Ok(value) => value.to_string(),
+                        Err(_) => document_text.replace([' ', '\n', '\r', '\t'], ""),
+                    };
+                    assert_eq!(read, expected, "{byte:?} at {at}");
+                }
+            }
         }
     }
 
