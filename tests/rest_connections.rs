@@ -23,12 +23,15 @@ bridge: rough
 sources:
   api: { rest: { base_url: "${API}", breaker: { failures: 100000 } } }
   hasty: { rest: { base_url: "${API}", timeout: 200ms } }
+  brief: { rest: { base_url: "${API}", timeout: 3s } }
   moving: { rest: { base_url: "${API}", redirects: same_origin } }
 tools:
   get: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: api, get: "/{what}/{id}" } }
   post: { description: Posts., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: api, post: "/{what}/{id}", json: { a: 1 } } }
   head: { description: Heads., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: api, head: "/{what}/{id}" } }
   hasty: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: hasty, get: "/{what}/{id}" } }
+  brief: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: brief, get: "/{what}/{id}" } }
+  taken: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: brief, get: "/{what}/{id}", success: [2xx, 409] }, output: { max_bytes: 200KiB } }
   moving: { description: Gets., params: { what: { type: string, description: What. }, id: { type: string, description: Id. } }, rest: { source: moving, get: "/{what}/{id}" } }
 "#;
 
@@ -380,4 +383,30 @@ async fn an_answer_in_a_great_many_small_pieces_ends_at_the_deadline() {
         let text = asked(&server, "hasty", what, "1").await.expect_err("no end");
         assert_eq!(text, "`hasty` did not answer in time.", "{what}");
     }
+}
+
+#[tokio::test]
+async fn an_error_whose_body_does_not_end_is_told_by_its_status() {
+    let api = Rough::start(1, |_| {
+        let said = "HTTP/1.1 409 Conflict\r\ncontent-type: text/plain\r\ncontent-length: 500\r\n\r\nThe name is taken";
+        (said.to_owned(), Then::Waits)
+    })
+    .await;
+    let server = api.bridge().await;
+    let text = asked(&server, "brief", "error", "1").await.expect_err("an error");
+    assert_eq!(text, "GET /{what}/{id} was answered with status 409: The name is taken.");
+    until("the end of its connection", || api.ended.load(Ordering::Relaxed) == 1).await;
+}
+
+#[tokio::test]
+async fn a_result_is_whole_whatever_its_status_is() {
+    let api = Rough::start(1, |asked| match asked.what.as_str() {
+        "large" => (filled("HTTP/1.1 409 Conflict\r\ncontent-type: text/plain\r\nLARGE", &asked.id), Then::Stays),
+        _ => ("HTTP/1.1 409 Conflict\r\ncontent-length: 500\r\n\r\nthe first half of a res".into(), Then::Waits),
+    })
+    .await;
+    let server = api.bridge().await;
+    assert_eq!(asked(&server, "taken", "large", "1").await.map(|text| text.len()), Ok(100_000));
+    let text = asked(&server, "taken", "half", "2").await.expect_err("half a result is none");
+    assert_eq!(text, "`brief` did not answer in time.");
 }

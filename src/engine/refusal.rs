@@ -19,7 +19,7 @@ pub(super) fn refused(
     answer: &Answer,
     scope: &CallScope<'_>,
 ) -> Option<CallError> {
-    if request.success.iter().any(|range| range.holds(answer.status)) {
+    if request.succeeds(answer.status) {
         return disguised(request, answer, scope);
     }
     Some(authors(request, answer, scope).unwrap_or_else(|| by_status(request, answer, upstream)))

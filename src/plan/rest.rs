@@ -55,6 +55,12 @@ impl Request {
             _ => self.method.is_safe(),
         }
     }
+
+    /// Whether a status is no error.
+    #[must_use]
+    pub fn succeeds(&self, status: u16) -> bool {
+        self.success.iter().any(|range| range.holds(status))
+    }
 }
 
 /// The methods a tool can use.

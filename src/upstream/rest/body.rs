@@ -9,6 +9,7 @@ use http::{
     HeaderMap, HeaderValue,
     header::{CONTENT_DISPOSITION, CONTENT_TYPE},
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     compression,
@@ -25,6 +26,9 @@ use crate::{
 /// because what matters about an error is its status.
 const ERROR_BODY: usize = 64 * 1024;
 
+/// How long the body of an error is waited for: its status is known, and would be lost at the deadline of the call.
+const ERROR_TIME: Duration = Duration::from_secs(2);
+
 /// The longest name of a file that is taken from an answer, in characters.
 const MAX_FILENAME: usize = 120;
 
@@ -37,7 +41,7 @@ pub struct Answer {
     pub kind: ContentKind,
     /// How the characters of the body are encoded.
     pub charset: Charset,
-    /// The body, decompressed. Of an error only the first 64 KiB.
+    /// The body, decompressed. Of one that is no result only the first 64 KiB.
     pub body: Bytes,
     /// The headers, as they came.
     pub headers: HeaderMap,
@@ -112,16 +116,30 @@ pub(super) enum ReadFault {
     Torn,
 }
 
-/// Reads an answer of at most `cap` bytes. How its body is to be read is not known yet.
-pub(super) async fn read(reply: &mut Reply, cap: usize) -> Result<Answer, ReadFault> {
+/// How much of a body is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Extent {
+    /// All of it, of at most so many bytes.
+    Whole(usize),
+    /// What comes of an error's body in half of the time until then.
+    Start(Instant),
+}
+
+/// Reads an answer. How its body is to be read is not known yet.
+pub(super) async fn read(reply: &mut Reply, extent: Extent) -> Result<Answer, ReadFault> {
     let status = reply.status().as_u16();
     let packed = reply.compression();
     let headers = reply.take_headers();
-    let body = match (status >= 400, packed) {
-        (true, None) => read_start(reply).await,
-        (true, Some(encoding)) => compression::start(encoding.as_bytes(), &read_start(reply).await, ERROR_BODY),
-        (false, None) => read_all(reply, cap).await?,
-        (false, Some(encoding)) => {
+    let body = match (extent, packed) {
+        (Extent::Start(deadline), packed) => {
+            let start = read_start(reply, deadline).await;
+            match packed {
+                None => start,
+                Some(encoding) => compression::start(encoding.as_bytes(), &start, ERROR_BODY),
+            }
+        }
+        (Extent::Whole(cap), None) => read_all(reply, cap).await?,
+        (Extent::Whole(cap), Some(encoding)) => {
             let body = read_all(reply, cap).await?;
             compression::undo(encoding.as_bytes(), &body, cap).map_err(|fault| match fault {
                 compression::Fault::Unknown => ReadFault::Compressed(encoding),
@@ -251,10 +269,12 @@ async fn read_all(reply: &mut Reply, cap: usize) -> Result<Bytes, ReadFault> {
 
 /// Reads the first bytes and drops the rest. A body that breaks off is as good as it goes: the
 /// status is what counts.
-async fn read_start(reply: &mut Reply) -> Bytes {
+async fn read_start(reply: &mut Reply, deadline: Instant) -> Bytes {
+    let now = Instant::now();
+    let until = now + ERROR_TIME.min(deadline.saturating_duration_since(now) / 2);
     let mut body = BytesMut::new();
     while body.len() < ERROR_BODY {
-        let Ok(Some(mut chunk)) = reply.chunk().await else { break };
+        let Ok(Ok(Some(mut chunk))) = timeout_at(until, reply.chunk()).await else { break };
         chunk.truncate(ERROR_BODY - body.len());
         body.extend_from_slice(&chunk);
     }

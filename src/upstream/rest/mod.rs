@@ -44,7 +44,7 @@ pub use preview::{Preview, preview};
 
 use self::{
     auth::Signer,
-    body::ReadFault,
+    body::{Extent, ReadFault},
     breaker::Breaker,
     conceal::Veil,
     lane::{Fault, Lane, Reply, Stage},
@@ -249,7 +249,12 @@ impl RestUpstream {
         let exchange = async {
             let mut reply = self.reply(request, built, &make).await?;
             let link = from.as_ref().and_then(|_| pages::next_link(reply.headers()));
-            let read = body::read(&mut reply, self.max_response).await;
+            let extent = if request.succeeds(reply.status().as_u16()) {
+                Extent::Whole(self.max_response)
+            } else {
+                Extent::Start(call.deadline)
+            };
+            let read = body::read(&mut reply, extent).await;
             let mut answer = read.map_err(|fault| self.unread(request, fault))?;
             if let Some(tape) = &self.tape {
                 let mut shown = answer.body.clone();
@@ -300,7 +305,7 @@ impl RestUpstream {
     /// The source does not take what the caller lent: the client must know, to renew it (auth.md §1.2).
     fn refuse_credential(&self, request: &plan::rest::Request, reply: &Reply) -> Result<(), UpstreamError> {
         let status = reply.status().as_u16();
-        if self.lent == Lent::No || !matches!(status, 401 | 403) || request.success.iter().any(|it| it.holds(status)) {
+        if self.lent == Lent::No || !matches!(status, 401 | 403) || request.succeeds(status) {
             return Ok(());
         }
         let told = |words: &str| {

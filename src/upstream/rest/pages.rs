@@ -12,10 +12,7 @@ use url::Url;
 
 use super::{Answer, ContentKind, RestCall, RestUpstream};
 use crate::{
-    plan::{
-        Next, Paginate,
-        rest::{Request, StatusRange},
-    },
+    plan::{Next, Paginate, rest::Request},
     select::Path,
     upstream::{FailureClass, UpstreamError},
 };
@@ -208,8 +205,7 @@ const fn counts(next: &Next) -> bool {
 
 /// The body of an answer that is no error and can have pages.
 fn body_of(request: &Request, answer: &Answer) -> Option<Value> {
-    let fine = request.success.iter().any(|range: &StatusRange| range.holds(answer.status));
-    let json = fine && answer.kind == ContentKind::Json;
+    let json = request.succeeds(answer.status) && answer.kind == ContentKind::Json;
     json.then(|| serde_json::from_slice(&answer.body).ok()).flatten()
 }
 

@@ -85,8 +85,7 @@ impl RestUpstream {
 
 /// Whether the author takes a redirect for a result, or has words for it.
 fn is_answer(request: &Request, status: u16, follows: bool) -> bool {
-    let is_fine = request.success.iter().any(|range| range.holds(status));
-    is_fine || (!follows && request.errors.iter().any(|(range, _)| range.holds(status)))
+    request.succeeds(status) || (!follows && request.errors.iter().any(|(range, _)| range.holds(status)))
 }
 
 /// 304 answers a question whether something changed and leads nowhere.

@@ -18,7 +18,10 @@ use super::*;
 use crate::{
     plan::{
         Auth, Bounds, Care, SourceId,
-        rest::{Body as Sent, Method, Parameter, Parse, PathTemplate, Piece, Request, Segment, Separator, Style},
+        rest::{
+            Body as Sent, Method, Parameter, Parse, PathTemplate, Piece, Request, Segment, Separator, StatusRange,
+            Style,
+        },
     },
     secret::Secret,
     template::Tree,
@@ -50,7 +53,7 @@ fn get(segments: Vec<Segment>) -> Request {
         cookies: Vec::new(),
         body: None,
         parse: Parse::Auto,
-        success: Vec::new(),
+        success: vec![StatusRange { first: 200, last: 299 }],
         error_when: None,
         errors: Vec::new(),
         placed: Vec::new(),
