@@ -12,6 +12,7 @@ pub mod cli;
 pub mod diag;
 pub mod document;
 pub mod engine;
+pub mod heap;
 pub mod import;
 pub mod issuer;
 pub mod load;

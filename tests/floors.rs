@@ -6,7 +6,7 @@ use crate::tree::{FILES, File, Keep, Named, paths, strip};
 
 /// The modules of every floor, from the ground up. Those of one floor do not see each other.
 const FLOORS: &[&[&str]] = &[
-    &["text", "secret"],
+    &["text", "secret", "heap"],
     &["diag"],
     &["yaml", "schema", "template", "select", "document"],
     &["bridge", "plan", "catalog"],

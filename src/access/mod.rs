@@ -11,6 +11,7 @@ mod stored;
 use std::{io, sync::Arc};
 
 use chrono::Utc;
+use futures_util::future::FutureExt as _;
 
 use crate::{
     engine::Principal,
@@ -196,9 +197,9 @@ impl Authenticator {
     pub async fn ask(&self, asked: Asked<'_>) -> Result<Arc<Principal>, Refused> {
         match (asked, &self.oauth, &self.lent) {
             // Its future is large, and nearly every request goes without it.
-            (Asked::State(given, path), ..) => Box::pin(self.in_state(given, path)).await,
-            (Asked::Issuers(token), Some(oauth), _) => Box::pin(oauth.find(token)).await,
-            (Asked::Upstream(header, credential), _, Some(lent)) => Box::pin(lent.ask(header, credential)).await,
+            (Asked::State(given, path), ..) => self.in_state(given, path).boxed().await,
+            (Asked::Issuers(token), Some(oauth), _) => oauth.find(token).boxed().await,
+            (Asked::Upstream(header, credential), _, Some(lent)) => lent.ask(header, credential).boxed().await,
             (Asked::Issuers(_) | Asked::Upstream(..), _, _) => Err(Refused::Invalid),
         }
     }

@@ -130,7 +130,7 @@ impl Probe {
 
     /// What the answer says. Only a success vouches; a failure that is not about the credential says
     /// nothing about it.
-    fn about(&self, verify: &Verify, answer: Result<Answer, UpstreamError>) -> Result<About, Refused> {
+    fn about(&self, verify: &Verify, answer: Result<Box<Answer>, UpstreamError>) -> Result<About, Refused> {
         let answer = match answer {
             Ok(answer) if matches!(answer.status, 400..=499) && !matches!(answer.status, 408 | 429) => {
                 return Err(Refused::Invalid);

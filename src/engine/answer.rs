@@ -35,6 +35,7 @@ pub(super) fn value(answer: &Answer) -> Result<Value, CallError> {
 }
 
 /// An answer that is not what it was to be.
+#[cold]
 pub(super) fn not(what: &str) -> CallError {
     let told = format!("The API was to answer with {what}, and what it sent is not valid {what}.");
     CallError::new(ErrorClass::Upstream, told)

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures_util::future::FutureExt as _;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -60,7 +61,7 @@ pub async fn call(generation: &Generation, call: &Call<'_>) -> Outcome {
 async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallError> {
     let mut arguments = prepare(call)?;
     if let Some(confirmation) = &call.tool.confirm {
-        if let Some(question) = Box::pin(confirm::obtain(confirmation, call, &mut arguments)).await? {
+        if let Some(question) = confirm::obtain(confirmation, call, &mut arguments).boxed().await? {
             return Ok(question);
         }
         // Only what runs counts: one call of a stateless client takes two requests.
@@ -68,7 +69,7 @@ async fn run(generation: &Generation, call: &Call<'_>) -> Result<Outcome, CallEr
     }
     match generation.cache(call.tool) {
         None => perform(generation, call, &arguments).await,
-        Some(cache) => Box::pin(cache.call(call, &arguments, perform(generation, call, &arguments))).await,
+        Some(cache) => cache.call(call, &arguments, perform(generation, call, &arguments)).boxed().await,
     }
 }
 
@@ -95,7 +96,7 @@ async fn perform(
         Operation::Rest(request) => {
             let scope = scope(call, arguments, &request.placed);
             if request.care.paginate.as_ref().is_some_and(|paginate| paginate.turning == Turning::Model) {
-                return Box::pin(world.page(request, arguments)).await;
+                return world.page(request, arguments).boxed().await;
             }
             let mut answer = world.rest(request, &scope).await?;
             let unfinished = answer.unfinished.take();
@@ -116,11 +117,11 @@ async fn perform(
         }
         Operation::Transaction(transaction) => {
             let scope = scope(call, arguments, &[]);
-            let answers = Box::pin(world.transact(transaction, &scope)).await?;
+            let answers = world.transact(transaction, &scope).boxed().await?;
             shape::transaction(transaction, &call.tool.output, answers, &scope)
         }
         // Its future is as large as all it may do: the others do not carry it along.
-        Operation::Steps(steps) => Box::pin(super::steps::run(&world, steps, arguments)).await,
+        Operation::Steps(steps) => super::steps::run(&world, steps, arguments).boxed().await,
         Operation::Reply(reply) => reply::give(reply, &scope(call, arguments, &[]), call.peer).await,
     }
 }
@@ -194,7 +195,7 @@ impl World<'_> {
     }
 
     /// Sends a request. An answer whose status is an error is one here too.
-    pub(super) async fn rest(&self, request: &Request, scope: &CallScope<'_>) -> Result<Answer, CallError> {
+    pub(super) async fn rest(&self, request: &Request, scope: &CallScope<'_>) -> Result<Box<Answer>, CallError> {
         let Some(Upstream::Rest(upstream)) = self.generation.upstream(request.source) else {
             return Err(unconnected());
         };
@@ -284,6 +285,7 @@ fn missing(text: &Text, scope: &CallScope<'_>) -> Result<CallError, CallError> {
     Ok(CallError::new(ErrorClass::Missing, text))
 }
 
+#[cold]
 fn unconnected() -> CallError {
     CallError::new(ErrorClass::Internal, "The tool's source is not connected.")
 }
@@ -323,6 +325,7 @@ fn session(
     settings.collect()
 }
 
+#[cold]
 fn without(part: &CallerPart) -> CallError {
     let message = format!("This tool needs to know the caller's {}, and this caller has none.", part.name());
     CallError::new(ErrorClass::Denied, message)

@@ -69,12 +69,14 @@ pub struct CallError {
 impl CallError {
     /// A failure with the sentence that the model is told.
     #[must_use]
+    #[cold]
     pub fn new(class: ErrorClass, public: impl Into<Cow<'static, str>>) -> Self {
         Self { class, public: public.into(), cause: None, relay: None }
     }
 
     /// Adds the cause, for the log only.
     #[must_use]
+    #[cold]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
         self
@@ -106,6 +108,7 @@ impl CallError {
 }
 
 impl From<UpstreamError> for CallError {
+    #[cold]
     fn from(error: UpstreamError) -> Self {
         let class = match error.class() {
             FailureClass::Unreachable => ErrorClass::Unreachable,

@@ -41,6 +41,7 @@ fn authors(request: &Request, answer: &Answer, scope: &CallScope<'_>) -> Option<
     }
 }
 
+#[cold]
 fn by_status(request: &Request, answer: &Answer, upstream: &RestUpstream) -> CallError {
     let (method, path, status) = (request.method.as_str(), &request.path.source, answer.status);
     let told = explain(answer).map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));

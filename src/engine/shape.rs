@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Shapes a REST answer that is not an error.
-pub(super) fn rest(output: &Output, mut answer: RestAnswer, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
+pub(super) fn rest(output: &Output, mut answer: Box<RestAnswer>, scope: &CallScope<'_>) -> Result<Outcome, CallError> {
     match answer.kind {
         ContentKind::Json if output.passes_on() && answer.body.len() <= output.max_bytes => {
             return if is_framed(&answer.body) {
@@ -221,6 +221,7 @@ fn finish(output: &Output, value: &Value, cut: Option<cut::Cut>, scope: &CallSco
 }
 
 /// A result that its schema does not allow.
+#[cold]
 pub(super) fn unpromised(shown: &str) -> CallError {
     let message = "The answer does not have the form that this tool promises. This is what came: ";
     CallError::new(ErrorClass::Upstream, format!("{message}{shown}"))
@@ -412,11 +413,13 @@ fn rows_value(returns: Returns, answer: &SqlAnswer) -> Result<Value, CallError> 
     }
 }
 
+#[cold]
 fn unreadable(error: &serde_json::Error) -> CallError {
     CallError::new(ErrorClass::Internal, "The rows could not be read.").caused_by(error.to_string())
 }
 
 /// A template that names what this call does not have.
+#[cold]
 pub(super) fn template_failed(error: &RenderError) -> CallError {
     CallError::new(ErrorClass::Internal, "A template of this tool failed; the operator of the server can see why.")
         .caused_by(error.to_string())

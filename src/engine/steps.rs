@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -183,7 +183,7 @@ impl Running<'_> {
                 shape::sql_step(query, &step.output, answer)
             }
             Call::Transaction(transaction) => {
-                let answers = Box::pin(self.world.transact(transaction, &scope)).await?;
+                let answers = self.world.transact(transaction, &scope).boxed().await?;
                 self.has_run(step);
                 self.count(answers.iter().map(|answer| answer.rows.len()).sum())?;
                 shape::transaction_step(transaction, &step.output, answers)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::FutureExt as _;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
@@ -142,7 +143,7 @@ where
             }
         },
         Body::Many(_) if is_stranger => Refusal::no_session().reply(),
-        Body::Many(items) => Box::pin(batch(&context, items, protocol.version.map(trimmed))).await,
+        Body::Many(items) => batch(&context, items, protocol.version.map(trimmed)).boxed().await,
     }
 }
 
@@ -211,20 +212,20 @@ where
 {
     let (Era::Legacy(revision) | Era::Stateless(revision)) = *era;
     let result = match (&*request.method, era) {
+        ("tools/call", _) => return tools::call(context, request, revision).await,
         // Large futures are boxed, or every request would carry their room along.
-        ("tools/call", _) => return Box::pin(tools::call(context, request, revision)).await,
         ("subscriptions/listen", Era::Stateless(_)) => {
-            return Box::pin(listen::subscribe(context, request, revision)).await;
+            return listen::subscribe(context, request, revision).boxed().await;
         }
         ("tools/list", _) => first_page(tools::list(context, request, revision), request)?,
         (method, _) if method.starts_with("resources/") && context.endpoint.shelf().has_resources() => {
-            return Box::pin(about_resources(context, request, era)).await;
+            return about_resources(context, request, era).boxed().await;
         }
         ("prompts/list", _) if context.endpoint.shelf().has_prompts() => {
             first_page(context.endpoint.shelf().prompt_list(revision), request)?
         }
         ("prompts/get", _) if context.endpoint.shelf().has_prompts() => {
-            return Box::pin(prompts::get(context, request, revision)).await;
+            return prompts::get(context, request, revision).boxed().await;
         }
         ("completion/complete", _) if context.endpoint.shelf().completes() => {
             return prompts::complete(context, request, revision).map(Answer::Message);

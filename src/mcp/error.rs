@@ -35,6 +35,7 @@ const TOO_MANY_REQUESTS: i32 = 429;
 const UNAVAILABLE: i32 = 503;
 
 impl Refusal {
+    #[cold]
     fn new(code: i32, status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, status, message: message.into(), data: None, id: None, unasked: false }
     }
@@ -154,6 +155,7 @@ impl Refusal {
 
     /// A refusal by the transport, with its status as the code (poke-and-poggio.md, "Errors").
     #[must_use]
+    #[cold]
     pub fn transport(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         let code = match status {
             Status::Unauthorized => UNAUTHORIZED,
@@ -193,12 +195,14 @@ impl Refusal {
 
     /// The refusal as an answer to a client that survives no other status.
     #[must_use]
+    #[cold]
     pub fn in_band(self) -> Self {
         Self { status: Status::Ok, ..self }
     }
 
     /// Names the request that is refused.
     #[must_use]
+    #[cold]
     pub fn of(mut self, id: Option<&str>) -> Self {
         self.id = id.map(Into::into);
         self
@@ -221,6 +225,7 @@ impl Refusal {
 
     /// The refusal as a whole response.
     #[must_use]
+    #[cold]
     pub fn reply(&self) -> Reply {
         let scope = self.data.as_ref().filter(|_| self.code == FORBIDDEN).and_then(|data| data.get("scope"));
         let scope = scope.and_then(Value::as_str).map(str::to_owned);

@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
+use futures_util::future::FutureExt as _;
 use parking_lot::Mutex;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     engine::{self, Body, Call, CallerHeaders, ErrorClass, Generation, Outcome, Peer, Principal, Tally},
+    heap,
     plan::{Plan, Tool},
     telemetry::{Called, ToolCallFinished},
     upstream::Relay,
@@ -75,11 +77,11 @@ where
     if let Some(tool) = tool.filter(|tool| tool.speaks()) {
         demand(tool, request, revision)?;
         // Boxed, or the calls of all other tools would carry its room along.
-        return Box::pin(speak(context, request, revision, (target, arguments), print)).await;
+        return speak(context, request, revision, (target, arguments), print).boxed().await;
     }
     let Context { principal, headers, request: number, .. } = *context;
     let invocation = Invocation { principal, headers, request: number, peer: &engine::Silent };
-    let work = invocation.run(&context.live.generation, target, arguments.as_deref());
+    let work = heap::place(|| invocation.run(&context.live.generation, target, arguments.as_deref()));
     let outcome = match context.ticket(request, revision) {
         None => work.await,
         Some(ticket) => tokio::select! {
@@ -182,8 +184,11 @@ impl<H: CallerHeaders> Invocation<'_, H> {
         let Some(tool) = target.of(generation.plan()) else { return lost() };
         let mut event = ToolCallFinished::new(&tool.name, self.principal.name(), self.request, Instant::now());
         let Self { principal, headers, request, peer } = *self;
-        let called = Called { request, tool: &tool.name, writes: tool.writes(), arguments };
-        let mut record = generation.audit().map(|audit| audit.call(called, principal.who()));
+        // On the heap, so that calls without a record do not carry its room along.
+        let mut record = generation.audit().map(|audit| {
+            let called = Called { request, tool: &tool.name, writes: tool.writes(), arguments };
+            Box::new(audit.call(called, principal.who()))
+        });
         if let Some(record) = record.as_mut().filter(|_| tool.writes())
             && record.ahead().await.is_err()
         {

@@ -1,7 +1,6 @@
 //! Floor 8. Connections: accepted, bounded, drained.
 
 use std::{
-    convert::Infallible,
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
@@ -9,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Body;
 use hyper::{
     Request,
     body::Incoming,
@@ -36,7 +34,10 @@ use super::{
     stream::{ClientStream, Version},
     tls::Certificates,
 };
-use crate::telemetry::{self, Tasks};
+use crate::{
+    heap,
+    telemetry::{self, Tasks},
+};
 
 /// Connections at once at most.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -191,8 +192,8 @@ where
     let Ok(Ok((version, stream))) = said else { return };
     let tasks = shared.app.tasks().clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(shared.app.respond(request.map(Body::new), peer).await) }
+        // hyper moves what it is given here twice.
+        heap::place(|| Arc::clone(&shared.app).respond(request, peer))
     });
     let io = TokioIo::new(stream);
     let _ = match version {

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    convert::Infallible,
     mem,
     net::{IpAddr, SocketAddr},
     pin::pin,
@@ -21,7 +22,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request},
     routing::get,
 };
-use futures_util::poll;
+use futures_util::{FutureExt as _, poll};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use tower::ServiceExt;
@@ -43,6 +44,7 @@ use super::{
 use crate::{
     authority::Route,
     engine::{CallerHeaders, Principal},
+    heap,
     mcp::{self, Accepts, Content, Headers, Incoming, Refusal, Reply, Revision, Status},
     telemetry::{self, Tasks},
 };
@@ -137,8 +139,16 @@ impl App {
     }
 
     /// Answers one request of a client at an address.
-    pub(super) async fn respond(&self, request: Request, peer: IpAddr) -> Response<Body> {
-        let (request::Parts { method, uri, headers, .. }, mut body) = request.into_parts();
+    ///
+    /// # Errors
+    /// None: the type is that of a service of hyper.
+    pub(super) async fn respond(
+        self: Arc<Self>,
+        request: Request<hyper::body::Incoming>,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Infallible> {
+        let (request::Parts { method, uri, headers, .. }, body) = request.into_parts();
+        let mut body = Body::new(body);
         let mut head = Head { method, uri, headers, peer };
         // A client that asks before it sends sends nothing after a refusal.
         let asks = head.headers.contains_key(header::EXPECT);
@@ -147,7 +157,7 @@ impl App {
         if response.status().is_client_error() && !asks && !body.is_end_stream() {
             telemetry::spawn(discard(body));
         }
-        response
+        Ok(response)
     }
 
     async fn answer(&self, head: &mut Head, body: &mut Body) -> Response<Body> {
@@ -177,7 +187,7 @@ impl App {
             let callers = self.shared.callers.load_full();
             if let Some(authority) = &callers.authority {
                 let address = callers.origin_of(head);
-                if let Some(answer) = Box::pin(authority::respond(authority, head, body, address)).await {
+                if let Some(answer) = authority::respond(authority, head, body, address).boxed().await {
                     return answer;
                 }
             }
@@ -207,19 +217,19 @@ impl App {
             return endpoint(&self.shared, Some(&bridge), head, body).await;
         }
         if path == "/sse" {
-            return Box::pin(either(&self.shared, None, head, body)).await;
+            return either(&self.shared, None, head, body).boxed().await;
         }
         if let Some(bridge) = path.strip_prefix("/sse/").and_then(named) {
-            return Box::pin(either(&self.shared, Some(&bridge), head, body)).await;
+            return either(&self.shared, Some(&bridge), head, body).boxed().await;
         }
         if path == channels::MESSAGES && head.method == Method::POST {
-            return Box::pin(channels::post(&self.shared, head, body)).await;
+            return channels::post(&self.shared, head, body).boxed().await;
         }
         // A router that has its state never fails.
         let mut request = Request::new(Body::empty());
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
             (head.method.clone(), uri.clone(), mem::take(&mut head.headers));
-        match Box::pin(self.router.clone().oneshot(request)).await {
+        match self.router.clone().oneshot(request).boxed().await {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -303,7 +313,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: &mut Head, b
         && let Err(turned) = shared.callers.load_full().count(&principal, head, more).await
     {
         let callers = shared.callers.load_full();
-        return Box::pin(refusals::turned(turned, &callers.challenges, head, &mut Body::empty())).await;
+        return refusals::turned(turned, &callers.challenges, head, &mut Body::empty()).boxed().await;
     }
     let id = shared.number();
     let lent = shared.callers.load().lent(&principal, &head.headers);
@@ -312,7 +322,7 @@ async fn endpoint(shared: &Arc<Shared>, bridge: Option<&str>, head: &mut Head, b
     let (protocol, bridge) = (Arc::clone(&shared.protocol), bridge.map(str::to_owned));
     let tasks = protocol.tasks().clone();
     // One box here keeps a large future from being moved through every layer above.
-    let work = Box::pin(async move {
+    let work = heap::place(|| async move {
         let own = Headers {
             version: text(version.as_ref()),
             method: text(method.as_ref()),
@@ -420,13 +430,14 @@ pub(super) async fn admit(
     match found {
         Ok(principal) => Ok(principal),
         Err(turned) => {
-            let response = Box::pin(refusals::turned(turned, &callers.challenges, head, body)).await;
+            let response = refusals::turned(turned, &callers.challenges, head, body).boxed().await;
             Err(Box::new(response))
         }
     }
 }
 
 /// The endpoint has no such method here; clients look no further (protocol.md S-09, H-16).
+#[cold]
 fn not_post() -> Response<Body> {
     let mut response = send(Refusal::transport(Status::MethodNotAllowed, "This endpoint takes POST").reply());
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -471,6 +482,7 @@ pub(super) async fn read(body: &mut Body, headers: &HeaderMap) -> Result<Bytes, 
     }
 }
 
+#[cold]
 fn suspicious(reason: Suspicious) -> Response<Body> {
     let refusal = match reason {
         Suspicious::NoHost => Refusal::transport(Status::BadRequest, "There must be exactly one Host header"),

@@ -48,12 +48,14 @@ pub enum Relay {
 impl UpstreamError {
     /// A failure with the sentence that the model is told.
     #[must_use]
+    #[cold]
     pub fn new(class: FailureClass, public: impl Into<Cow<'static, str>>) -> Self {
         Self { class, public: public.into(), cause: None, unsent: false, relay: None }
     }
 
     /// Adds the cause, for the log only. Strip addresses and values before.
     #[must_use]
+    #[cold]
     pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string());
         self
@@ -61,6 +63,7 @@ impl UpstreamError {
 
     /// The same failure in other words for the model.
     #[must_use]
+    #[cold]
     pub fn retold(mut self, words: impl FnOnce(&str) -> String) -> Self {
         self.public = words(&self.public).into();
         self
@@ -68,6 +71,7 @@ impl UpstreamError {
 
     /// Adds what the caller's client can do about it.
     #[must_use]
+    #[cold]
     pub fn relayed(mut self, relay: Relay) -> Self {
         self.relay = Some(relay);
         self

@@ -126,7 +126,7 @@ pub(super) enum Extent {
 }
 
 /// Reads an answer. How its body is to be read is not known yet.
-pub(super) async fn read(reply: &mut Reply, extent: Extent) -> Result<Answer, ReadFault> {
+pub(super) async fn read(reply: &mut Reply, extent: Extent) -> Result<Box<Answer>, ReadFault> {
     let status = reply.status().as_u16();
     let packed = reply.compression();
     let headers = reply.take_headers();
@@ -149,7 +149,7 @@ pub(super) async fn read(reply: &mut Reply, extent: Extent) -> Result<Answer, Re
         }
     };
     let retry_after = wait::asked(status, &headers, Utc::now);
-    Ok(Answer {
+    Ok(Box::new(Answer {
         status,
         kind: ContentKind::Empty,
         charset: Charset::UTF_8,
@@ -159,7 +159,7 @@ pub(super) async fn read(reply: &mut Reply, extent: Extent) -> Result<Answer, Re
         location: None,
         origin: None,
         unfinished: None,
-    })
+    }))
 }
 
 /// Finds out how the body is to be read, and turns what is structured but no JSON into JSON.

@@ -152,11 +152,11 @@ impl Lane {
                     *request.body_mut() = body.map(Into::into);
                     deferred.client()?.execute(request)
                 };
-                Ok(Reply::Tls(execute.await?))
+                Ok(Reply::Tls(Box::new(execute.await?)))
             }
             Self::Plain(plain) => Ok(Reply::Plain(plain.send(outgoing, over).await?)),
             Self::Played(tape) => match tape.play_answer() {
-                Some(Ok(answer)) => Ok(Reply::Played(played(answer)?)),
+                Some(Ok(answer)) => Ok(Reply::Played(Box::new(played(answer)?))),
                 Some(Err(StubFailure::Unreachable)) => Err(absent("could not be reached: the connection was refused")),
                 Some(Err(StubFailure::Timeout)) => {
                     Err(Fault { stage: Stage::TimedOut, cause: "the test says so".into() })
@@ -169,9 +169,9 @@ impl Lane {
 
 /// An answer whose body is still to be read.
 pub(super) enum Reply {
-    Tls(reqwest::Response),
-    Plain(plain::Reply),
-    Played(http::Response<Option<Bytes>>),
+    Tls(Box<reqwest::Response>),
+    Plain(Box<plain::Reply>),
+    Played(Box<http::Response<Option<Bytes>>>),
 }
 
 impl Reply {

@@ -28,6 +28,7 @@ mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures_util::future::FutureExt as _;
 use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -60,6 +61,7 @@ use super::{
     tape::{Asked, Tape},
 };
 use crate::{
+    heap,
     plan::{self, RestSource},
     secret::Vault,
     template::Scope,
@@ -204,14 +206,14 @@ impl RestUpstream {
     /// [`FailureClass::Unreachable`] without an answer, [`FailureClass::Refused`] for a redirect
     /// or a compression that was not asked for, [`FailureClass::TooLarge`] past the source's cap.
     /// An error status is an [`Answer`].
-    pub async fn send(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Answer, UpstreamError> {
+    pub async fn send(&self, request: &plan::rest::Request, call: &RestCall<'_>) -> Result<Box<Answer>, UpstreamError> {
         if request.care.is_plain() && self.tokens.is_none() {
             return self.attempt(request, call, Extra::default()).await;
         }
         // Its future holds that of an attempt: calls without any care do not carry it along.
         match request.care.paginate.as_deref() {
-            Some(paginate) => Box::pin(self.pages(request, call, paginate)).await,
-            None => Box::pin(self.patiently(request, call, None)).await,
+            Some(paginate) => self.pages(request, call, paginate).boxed().await,
+            None => self.patiently(request, call, None).boxed().await,
         }
     }
 
@@ -221,8 +223,8 @@ impl RestUpstream {
         request: &plan::rest::Request,
         call: &RestCall<'_>,
         place: Option<&Place>,
-    ) -> Result<Answer, UpstreamError> {
-        Box::pin(self.patiently(request, call, place)).await
+    ) -> Result<Box<Answer>, UpstreamError> {
+        self.patiently(request, call, place).boxed().await
     }
 
     /// Sends one request once.
@@ -231,7 +233,7 @@ impl RestUpstream {
         request: &plan::rest::Request,
         call: &RestCall<'_>,
         extra: Extra<'_>,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         let make = || {
             let mut built = self.frame.build(request, call)?;
             extra.add_to(&mut built, &self.frame)?;
@@ -246,7 +248,8 @@ impl RestUpstream {
         if let Some(tape) = &self.tape {
             tape.ask(asked(&built));
         }
-        let exchange = async {
+        // On the heap, below a KiB: every future above would be larger by as much.
+        let exchange = heap::place(|| async {
             let mut reply = self.reply(request, built, &make).await?;
             let link = from.as_ref().and_then(|_| pages::next_link(reply.headers()));
             let extent = if request.succeeds(reply.status().as_u16()) {
@@ -268,9 +271,8 @@ impl RestUpstream {
             }
             answer.origin = from.map(|url| Box::new(Origin { url, link }));
             Ok(answer)
-        };
-        // On the heap, below a KiB: every future above would be larger by as much, and each is moved once.
-        let result = timeout_at(call.deadline, Box::pin(exchange)).await.unwrap_or_else(|_| Err(self.late(request)));
+        });
+        let result = timeout_at(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)));
         match &result {
             Ok(answer) if !matches!(answer.status, 502..=504) => ticket.fine(),
             Err(error) if !matches!(error.class(), FailureClass::Unreachable | FailureClass::Timeout) => ticket.fine(),
@@ -292,12 +294,12 @@ impl RestUpstream {
     ) -> Result<Reply, UpstreamError> {
         let mut sent = self.lane.send(built, Over::Any).await;
         if sent.as_ref().is_err_and(|fault| fault.stage == Stage::Stale) && request.reads() {
-            sent = Box::pin(self.lane.send(make()?, Over::New)).await;
+            sent = self.lane.send(make()?, Over::New).boxed().await;
         }
         let reply = sent.map_err(|fault| self.broken(request, fault))?;
         self.refuse_credential(request, &reply)?;
         if redirects(&reply) {
-            return Box::pin(self.settled(request, make, reply)).await;
+            return self.settled(request, make, reply).boxed().await;
         }
         Ok(reply)
     }
@@ -337,6 +339,7 @@ impl RestUpstream {
         self.lent == Lent::No
     }
 
+    #[cold]
     fn left_alone(&self, wait: Duration) -> UpstreamError {
         let (most, seconds) = (self.breaker.most(), wait.as_secs_f64().ceil());
         let times = if most == 1 { "once".to_owned() } else { format!("{most} times in a row") };
@@ -374,6 +377,7 @@ impl RestUpstream {
         permit.map_err(|closed| self.failure(FailureClass::Internal, "takes no more calls").caused_by(closed))
     }
 
+    #[cold]
     fn broken(&self, request: &plan::rest::Request, fault: Fault) -> UpstreamError {
         let failure = match fault.stage {
             Stage::Connecting(what) => self.failure(FailureClass::Unreachable, what).unsent(),
@@ -389,6 +393,7 @@ impl RestUpstream {
         failure.caused_by(fault.cause)
     }
 
+    #[cold]
     fn unread(&self, request: &plan::rest::Request, fault: ReadFault) -> UpstreamError {
         match fault {
             ReadFault::TooLarge => {
@@ -411,11 +416,13 @@ impl RestUpstream {
         }
     }
 
+    #[cold]
     fn late(&self, request: &plan::rest::Request) -> UpstreamError {
         self.after_sending(FailureClass::Timeout, "did not answer in time", request)
     }
 
     /// A failure after the request may have been acted on: a model that is not told so repeats it.
+    #[cold]
     fn after_sending(&self, class: FailureClass, what: &str, request: &plan::rest::Request) -> UpstreamError {
         if request.reads() {
             return self.failure(class, what);
@@ -425,6 +432,7 @@ impl RestUpstream {
         UpstreamError::new(class, told)
     }
 
+    #[cold]
     fn failure(&self, class: FailureClass, what: &str) -> UpstreamError {
         UpstreamError::new(class, format!("`{}` {what}.", self.name))
     }

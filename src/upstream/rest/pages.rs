@@ -54,7 +54,7 @@ impl RestUpstream {
         request: &Request,
         call: &RestCall<'_>,
         paginate: &Paginate,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         let began = Instant::now();
         let mut first = self.carefully(request, call, None).await?;
         let Some(mut whole) = body_of(request, &first) else { return Ok(first) };
@@ -127,7 +127,7 @@ impl RestUpstream {
         request: &Request,
         call: &RestCall<'_>,
         place: Option<&Place>,
-    ) -> Result<(Answer, Option<Place>), UpstreamError> {
+    ) -> Result<(Box<Answer>, Option<Place>), UpstreamError> {
         let answer = self.carefully(request, call, place).await?;
         let Some(paginate) = &request.care.paginate else { return Ok((answer, None)) };
         let Some(body) = body_of(request, &answer) else { return Ok((answer, None)) };
@@ -138,7 +138,7 @@ impl RestUpstream {
         Ok((answer, next))
     }
 
-    async fn page(&self, request: &Request, call: &RestCall<'_>, at: &Place) -> Result<(Answer, Value), String> {
+    async fn page(&self, request: &Request, call: &RestCall<'_>, at: &Place) -> Result<(Box<Answer>, Value), String> {
         let answer = self.carefully(request, call, Some(at)).await.map_err(|error| error.public().to_owned())?;
         match body_of(request, &answer) {
             Some(body) => Ok((answer, body)),

@@ -47,6 +47,7 @@ impl Fault {
     }
 
     /// The refusal, which names the param and never the value.
+    #[cold]
     fn of(self, param: &str) -> UpstreamError {
         UpstreamError::new(FailureClass::Arguments, format!("`{param}` {}.", self.says()))
     }

@@ -191,10 +191,12 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(alphabet, ANY).decode(joined).ok()
 }
 
+#[cold]
 fn too_long(what: &str, most: usize) -> UpstreamError {
     arguments(format!("{what} must not be longer than {} KiB.", most / 1024))
 }
 
+#[cold]
 fn arguments(told: impl Into<std::borrow::Cow<'static, str>>) -> UpstreamError {
     UpstreamError::new(FailureClass::Arguments, told)
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::FutureExt as _;
 use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -80,18 +81,18 @@ impl Plain {
 
     /// Sends one request and waits for the head of the answer. Dropping the future, or the answer before
     /// its end, closes the connection.
-    pub(super) async fn send(&self, outgoing: Box<Outgoing>, over: Over) -> Result<Reply, Fault> {
-        let mut request = self.request(*outgoing)?;
+    pub(super) async fn send(&self, outgoing: Box<Outgoing>, over: Over) -> Result<Box<Reply>, Fault> {
+        let mut request = self.request(outgoing)?;
         loop {
             let used = if over == Over::Any { self.idle.take() } else { None };
             let when_closed = if used.is_some() { Stage::Stale } else { Stage::Sent };
             let mut link = match used {
                 Some(link) => link,
-                None => Box::pin(self.connect()).await?,
+                None => self.connect().boxed().await?,
             };
             let answer = pin!(link.requests.try_send_request(request));
             let mut failed = match link.drive(answer).await {
-                Ok(answer) => return Ok(Reply { answer, link: Some(link), idle: Arc::clone(&self.idle) }),
+                Ok(answer) => return Ok(Box::new(Reply { answer, link: Some(link), idle: Arc::clone(&self.idle) })),
                 Err(failed) => failed,
             };
             let unsent = failed.take_message();
@@ -106,8 +107,8 @@ impl Plain {
         }
     }
 
-    fn request(&self, outgoing: Outgoing) -> Result<Request<Full<Bytes>>, Fault> {
-        let Outgoing { method, url, headers, body } = outgoing;
+    fn request(&self, outgoing: Box<Outgoing>) -> Result<Request<Full<Bytes>>, Fault> {
+        let Outgoing { method, url, headers, body } = *outgoing;
         if url[..Position::BeforePath] != self.origin[..Position::BeforePath] {
             return Err(Fault { stage: Stage::Building, cause: "the address is that of another server".into() });
         }

@@ -304,11 +304,13 @@ fn header_value(name: &str, text: &str) -> Result<HeaderValue, UpstreamError> {
     })
 }
 
+#[cold]
 pub(super) fn unresolved(what: &str, name: &str, error: &RenderError) -> UpstreamError {
     let told = format!("The {what} `{name}` of the request could not be built from these arguments.");
     UpstreamError::new(FailureClass::Arguments, told).caused_by(error)
 }
 
+#[cold]
 pub(super) fn internal(told: impl Into<Cow<'static, str>>) -> UpstreamError {
     UpstreamError::new(FailureClass::Internal, told)
 }

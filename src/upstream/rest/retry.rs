@@ -55,7 +55,7 @@ impl RestUpstream {
         request: &Request,
         call: &RestCall<'_>,
         place: Option<&Place>,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         let key = request.care.idempotency_key.as_deref().map(fresh_key).transpose()?;
         self.budget.earn();
         let mut attempt = 1;
@@ -99,7 +99,7 @@ impl RestUpstream {
     fn again(
         &self,
         request: &Request,
-        result: &Result<Answer, UpstreamError>,
+        result: &Result<Box<Answer>, UpstreamError>,
         attempt: u32,
         deadline: Instant,
     ) -> Option<Duration> {
@@ -118,7 +118,7 @@ impl RestUpstream {
 }
 
 /// Whether the source did not accept the token.
-fn is_refused(result: &Result<Answer, UpstreamError>) -> bool {
+fn is_refused(result: &Result<Box<Answer>, UpstreamError>) -> bool {
     match result {
         Ok(answer) => answer.status == 401,
         Err(error) => matches!(error.relay(), Some(Relay::SignIn)),

@@ -82,7 +82,7 @@ fn scope(value: Value) -> Map<String, Value> {
     map
 }
 
-async fn send(source: &RestSource, request: &Request, arguments: Value) -> Result<Answer, UpstreamError> {
+async fn send(source: &RestSource, request: &Request, arguments: Value) -> Result<Box<Answer>, UpstreamError> {
     send_as(source, &Vault::default(), request, (arguments, &|_| None)).await
 }
 
@@ -93,7 +93,7 @@ async fn send_as(
     vault: &Vault,
     request: &Request,
     (arguments, credential): (Value, Credential<'_>),
-) -> Result<Answer, UpstreamError> {
+) -> Result<Box<Answer>, UpstreamError> {
     let upstream = RestUpstream::new("shop", source, vault).unwrap();
     ask(&upstream, request, (arguments, credential)).await
 }
@@ -102,14 +102,14 @@ async fn ask(
     upstream: &RestUpstream,
     request: &Request,
     (arguments, credential): (Value, Credential<'_>),
-) -> Result<Answer, UpstreamError> {
+) -> Result<Box<Answer>, UpstreamError> {
     let scope = scope(arguments);
     let deadline = Instant::now() + Duration::from_secs(20);
     upstream.send(request, &RestCall { scope: &scope, credential, deadline, tell: &|_| {} }).await
 }
 
 /// The lane of `https`, also for a stand-in that speaks plain `http`.
-async fn send_as_https(source: &RestSource, request: &Request) -> Result<Answer, UpstreamError> {
+async fn send_as_https(source: &RestSource, request: &Request) -> Result<Box<Answer>, UpstreamError> {
     let upstream = RestUpstream::over(Lane::tls(source), "shop", source, &Vault::default()).unwrap();
     ask(&upstream, request, (json!({}), &|_| None)).await
 }

@@ -69,6 +69,7 @@ pub(super) fn bindable(slot: &Slot, value: Option<&Value>) -> Result<Bindable, U
     })
 }
 
+#[cold]
 fn unfit(slot: &Slot, what: &str) -> UpstreamError {
     UpstreamError::new(FailureClass::Arguments, format!("`{}` {what}", slot.param))
 }

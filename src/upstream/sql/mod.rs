@@ -18,7 +18,7 @@ mod transaction;
 
 use std::{path::Path, sync::Arc};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     catalog::{Column, Prepared},
+    heap,
     plan::{
         self,
         sql::{Access, ExpectedRows, Rendered, Returns, Statement},
@@ -177,11 +178,11 @@ impl SqlUpstream {
     }
 
     async fn execute(&self, request: Run<'_>) -> Result<Answer, UpstreamError> {
-        // On the heap: every future above would be larger by as much, and each is moved once.
+        // On the heap: every future above would be larger by as much.
         let run: BoxFuture<'_, _> = match &self.engine {
-            Engine::Sqlite(sqlite) => Box::pin(sqlite.run(request)),
-            Engine::Postgres(postgres) => Box::pin(postgres.run(request)),
-            Engine::Mysql(mysql) => Box::pin(mysql.run(request)),
+            Engine::Sqlite(sqlite) => heap::place(|| sqlite.run(request)),
+            Engine::Postgres(postgres) => heap::place(|| postgres.run(request)),
+            Engine::Mysql(mysql) => heap::place(|| mysql.run(request)),
             Engine::Played(played) => return played.run(&request),
         };
         run.await
@@ -200,9 +201,9 @@ impl SqlUpstream {
             None => None,
         };
         let answers = match &self.engine {
-            Engine::Sqlite(sqlite) => Box::pin(sqlite.transact(request)).await,
-            Engine::Postgres(postgres) => Box::pin(postgres.transact(request)).await,
-            Engine::Mysql(mysql) => Box::pin(mysql.transact(request)).await,
+            Engine::Sqlite(sqlite) => sqlite.transact(request).boxed().await,
+            Engine::Postgres(postgres) => postgres.transact(request).boxed().await,
+            Engine::Mysql(mysql) => mysql.transact(request).boxed().await,
             // It takes down by itself what is asked, statement by statement.
             Engine::Played(played) => return played.transact(&request),
         };

@@ -28,7 +28,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::{Instant, timeout};
 
 use self::{
@@ -51,7 +51,7 @@ use super::{
     transaction::Which,
 };
 use crate::{
-    catalog,
+    catalog, heap,
     plan::{
         self, Powers, Prepared,
         sql::{Access, Rendered, Returns, Statement},
@@ -129,7 +129,7 @@ impl Postgres {
         let task = Task { request: &request, rendered, settings };
         match request.access {
             Access::Read => patience.with(pin!(self.read(&task, patience))).await,
-            Access::Write => Box::pin(self.write(&task, patience)).await,
+            Access::Write => self.write(&task, patience).boxed().await,
         }
     }
 
@@ -152,7 +152,7 @@ impl Postgres {
             }
         }
         // On the heap: what goes with others does not carry its state along.
-        let alone: BoxFuture<'_, _> = Box::pin(self.read_alone(task, patience));
+        let alone: BoxFuture<'_, _> = heap::place(|| self.read_alone(task, patience));
         alone.await
     }
 
@@ -271,7 +271,7 @@ impl Postgres {
         }
         if lease.connection().is_none() {
             // On the heap: it is rare, and large beside a call that finds a connection.
-            lease.fill(Box::pin(self.gate.pass(self.connect(access))).await?);
+            lease.fill(self.gate.pass(self.connect(access)).boxed().await?);
         }
         Ok(lease)
     }
@@ -314,11 +314,13 @@ impl Postgres {
     }
 
     /// The error of a failure. The connection goes back if it is as good as before.
+    #[cold]
     fn failed(&self, failure: Stop, lease: Lease<Connection>, patience: Patience) -> UpstreamError {
         finish(lease);
         self.told(failure, patience)
     }
 
+    #[cold]
     fn told(&self, failure: Stop, patience: Patience) -> UpstreamError {
         match failure {
             Stop::Kept(error) => error,
@@ -335,6 +337,7 @@ impl Postgres {
         }
     }
 
+    #[cold]
     fn refusal(&self, refusal: &Refusal, patience: Patience) -> UpstreamError {
         refusal.of_statement(&self.source, patience.allowed)
     }

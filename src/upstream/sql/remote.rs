@@ -73,16 +73,19 @@ impl Patience {
 }
 
 /// A database that is not there.
+#[cold]
 pub(super) fn unavailable(source: &str, what: &str) -> UpstreamError {
     UpstreamError::new(FailureClass::Unreachable, format!("source `{source}` is not available: {what}"))
 }
 
 /// A statement that took longer than it could.
+#[cold]
 pub(super) fn timed_out(allowed: Duration) -> UpstreamError {
     UpstreamError::new(FailureClass::Timeout, format!("the query took longer than {} and was stopped", spoken(allowed)))
 }
 
 /// No connection became free in time.
+#[cold]
 pub(super) fn all_in_use(source: &str, connections: usize) -> UpstreamError {
     let public = match connections {
         1 => format!("the connection of source `{source}` is in use"),
@@ -92,6 +95,7 @@ pub(super) fn all_in_use(source: &str, connections: usize) -> UpstreamError {
 }
 
 /// A row that does not fit, even with its texts cut.
+#[cold]
 pub(super) fn too_wide(max_bytes: usize) -> UpstreamError {
     let public = format!("the row has too many columns for {max_bytes} bytes, even with its texts cut");
     UpstreamError::new(FailureClass::TooLarge, public)
@@ -104,6 +108,7 @@ pub(super) fn too_wide_but_kept() -> UpstreamError {
 }
 
 /// A write that affected another number of rows than it may. It is undone.
+#[cold]
 pub(super) fn unexpected(expected: ExpectedRows, affected: u64) -> UpstreamError {
     let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
     let expected = match expected {
@@ -116,6 +121,7 @@ pub(super) fn unexpected(expected: ExpectedRows, affected: u64) -> UpstreamError
 }
 
 /// A change that nobody knows of whether it is kept.
+#[cold]
 pub(super) fn unsure(source: &str) -> UpstreamError {
     let public = format!(
         "the connection to source `{source}` was lost while the change was being kept: whether it was made is not \

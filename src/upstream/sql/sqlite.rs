@@ -21,6 +21,7 @@ mod work;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::FutureExt as _;
 use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
@@ -44,6 +45,7 @@ use super::{
     transaction::Which,
 };
 use crate::{
+    heap,
     plan::{self, sql::Access},
     upstream::error::{FailureClass, UpstreamError},
 };
@@ -143,13 +145,13 @@ impl Sqlite {
         };
         if request.access == Access::Write {
             // On the heap, so that reads do not carry its state along.
-            return Box::pin(self.write(work, request.repeat, patience)).await;
+            return self.write(work, request.repeat, patience).boxed().await;
         }
-        let mut lease = patience.with(Box::pin(self.lease(Access::Read, patience))).await?;
+        let mut lease = patience.with(heap::place(|| self.lease(Access::Read, patience))).await?;
         let max_bytes = work.limits.max_bytes;
         let rows = match glance(connection(&mut lease)?, &work, patience) {
             Some(rows) => self.settle(lease, rows, patience)?,
-            None => Box::pin(self.apart(lease, patience, move |connection| watch(connection, &work))).await?,
+            None => self.apart(lease, patience, move |connection| watch(connection, &work)).boxed().await?,
         };
         let Some(Written { text, count, cut, cells_cut }) = rows.finish() else {
             let public = format!("the row has too many columns for {max_bytes} bytes, even with its texts cut");
@@ -244,10 +246,10 @@ impl Sqlite {
         if lease.connection().is_some_and(|connection| connection.file != file)
             && let Some(stale) = lease.empty()
         {
-            Box::pin(stale.retire()).await;
+            stale.retire().boxed().await;
         }
         if lease.connection().is_none() {
-            lease.fill(Box::pin(self.site.connect(access, file)).await?);
+            lease.fill(self.site.connect(access, file).boxed().await?);
         }
         Ok(lease)
     }
@@ -257,9 +259,9 @@ impl Sqlite {
         let found = self.site.look(access).await;
         if let Ok(Some(Found::Other(_))) | Err(_) = found {
             tracing::warn!(source = self.source, "the database file was removed or replaced");
-            Box::pin(self.reads.retire_idle()).await;
+            self.reads.retire_idle().boxed().await;
             if let Some(writes) = &self.writes {
-                Box::pin(writes.retire_idle()).await;
+                writes.retire_idle().boxed().await;
             }
         }
         Ok(match found? {
@@ -268,6 +270,7 @@ impl Sqlite {
         })
     }
 
+    #[cold]
     fn busy(&self, access: Access, connections: usize) -> UpstreamError {
         let source = &self.source;
         let public = match access {
@@ -280,6 +283,7 @@ impl Sqlite {
         UpstreamError::new(FailureClass::Busy, public)
     }
 
+    #[cold]
     fn refusal(&self, failure: Failure, patience: Patience) -> UpstreamError {
         let source = &self.source;
         match failure {
@@ -435,6 +439,7 @@ fn connection(lease: &mut Lease<Connection>) -> Result<&mut Connection, Upstream
     lease.connection().ok_or_else(nobody)
 }
 
+#[cold]
 fn nobody() -> UpstreamError {
     UpstreamError::new(FailureClass::Internal, "an internal error occurred").caused_by("a call without a connection")
 }

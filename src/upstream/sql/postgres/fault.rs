@@ -63,6 +63,7 @@ impl Refusal {
     }
 
     /// As the error of a statement. `allowed` is how long it could take.
+    #[cold]
     pub(super) fn of_statement(&self, source: &str, allowed: Duration) -> UpstreamError {
         let code = self.code.as_str();
         let (class, public) = match code {
@@ -86,6 +87,7 @@ impl Refusal {
     }
 
     /// As the error of an attempt to connect.
+    #[cold]
     pub(super) fn of_connection(&self, source: &str) -> UpstreamError {
         let what = match self.code.as_str() {
             "28P01" => "the password was not accepted",
@@ -152,6 +154,7 @@ impl fmt::Display for Refusal {
 }
 
 /// A connection that could not be made, by what the system says.
+#[cold]
 pub(super) fn unreachable(error: &io::Error, source: &str) -> UpstreamError {
     let what = match error.kind() {
         io::ErrorKind::ConnectionRefused => "the connection was refused",

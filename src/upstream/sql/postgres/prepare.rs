@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::FutureExt as _;
+
 use super::{
     Postgres, Stop,
     bind::declared,
@@ -28,7 +30,7 @@ impl Postgres {
         {
             return Ok(known);
         }
-        Box::pin(self.prepare_new(connection, (statement, rendered), &|_| None)).await
+        self.prepare_new(connection, (statement, rendered), &|_| None).boxed().await
     }
 
     /// The same for a statement of a transaction. `earlier` knows the types of what it takes of those
@@ -44,7 +46,7 @@ impl Postgres {
         {
             return Ok(known);
         }
-        Box::pin(self.prepare_new(connection, (statement, rendered), earlier)).await
+        self.prepare_new(connection, (statement, rendered), earlier).boxed().await
     }
 
     async fn prepare_new(

@@ -29,6 +29,7 @@ const CONSTRAINT_ROWID: i32 = 2579;
 const CONSTRAINT_DATATYPE: i32 = 3091;
 
 /// A statement that failed. `allowed` is how long it could take.
+#[cold]
 pub(super) fn statement(error: &Error, source: &str, allowed: Duration) -> UpstreamError {
     let code = code(error);
     let (class, public) = match code & 0xff {
@@ -73,6 +74,7 @@ pub(super) fn is_unwritable(error: &Error) -> bool {
 }
 
 /// A database that could not be opened.
+#[cold]
 pub(super) fn opening(error: &Error, source: &str) -> UpstreamError {
     let what = match code(error) & 0xff {
         NOTADB => "the file is not a database",
@@ -87,12 +89,14 @@ const DAMAGED: &str = "the database file is damaged";
 const UNOPENED: &str = "the database file cannot be opened";
 
 /// A database that is not there.
+#[cold]
 pub(super) fn unavailable(source: &str, what: &str) -> UpstreamError {
     let public = format!("source `{source}` is not available: {what}");
     UpstreamError::new(FailureClass::Unreachable, public)
 }
 
 /// A statement that took longer than it could.
+#[cold]
 pub(super) fn timed_out(allowed: Duration) -> UpstreamError {
     let public = format!("the query took longer than {} and was stopped", spoken(allowed));
     UpstreamError::new(FailureClass::Timeout, public)
