@@ -40,14 +40,26 @@ binary_of() {
   echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
 }
 
-# Installing is skipped when the stamp equals the list of packages that was installed.
-# Of all packages only `node`, which fetches the program for this machine, may run a script.
-install_node_packages() {
+# Installing is skipped when the stamp equals the list of packages that was installed. No package may run a script but
+# those that are named: `install_packages FOLDER [PACKAGE…]`.
+install_packages() {
   local folder=$1 stamp=$1/node_modules/.installed
   if ! cmp -s "$folder/package-lock.json" "$stamp"; then
-    (cd "$folder" && npm ci --omit=optional --ignore-scripts --silent && npm rebuild --silent node)
+    (cd "$folder" && npm ci --omit=optional --ignore-scripts --loglevel=error) >&2
+    if (($# > 1)); then (cd "$folder" && npm rebuild --loglevel=error "${@:2}") >&2; fi
     cp "$folder/package-lock.json" "$stamp"
   fi
+}
+
+# The packages of a folder, and the one Node.js that all of them run on, whose package fetches the program for this
+# machine and may therefore run its script.
+install_node_packages() {
+  local node
+  node=$(dirname "${BASH_SOURCE[0]}")/node
+  install_packages "$node" node
+  install_packages "$1"
+  PATH=$(cd "$node/node_modules/node/bin" && pwd):$PATH
+  export PATH
 }
 
 # The Python of a virtual environment that has the packages of a list, and is made once: `python_with LIST NAME`.
