@@ -58,6 +58,7 @@ use self::{
 };
 use super::{
     FailureClass, Relay, UpstreamError,
+    alarm::Alarms,
     tape::{Asked, Tape},
 };
 use crate::{
@@ -74,6 +75,7 @@ pub struct RestUpstream {
     frame: Frame,
     veil: Veil,
     permits: Semaphore,
+    alarms: Alarms,
     max_response: usize,
     breaker: Breaker,
     pace: Option<Pace>,
@@ -167,6 +169,7 @@ impl RestUpstream {
             frame,
             veil: Veil::over(source, vault),
             permits,
+            alarms: Alarms::default(),
             max_response: source.max_response,
             breaker: Breaker::new(failures, pause),
             pace: source.bounds.rate.map(Pace::new),
@@ -272,7 +275,7 @@ impl RestUpstream {
             answer.origin = from.map(|url| Box::new(Origin { url, link }));
             Ok(answer)
         });
-        let result = timeout_at(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)));
+        let result = self.alarms.until(call.deadline, exchange).await.unwrap_or_else(|_| Err(self.late(request)));
         match &result {
             Ok(answer) if !matches!(answer.status, 502..=504) => ticket.fine(),
             Err(error) if !matches!(error.class(), FailureClass::Unreachable | FailureClass::Timeout) => ticket.fine(),

@@ -44,7 +44,7 @@ use super::{
     bind::Given,
     pool::{Lease, Pool, Pooled as _},
     remote::{
-        COMMIT_TIMEOUT, Gate, MAX_ATTEMPTS, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, too_wide,
+        COMMIT_TIMEOUT, Gate, MAX_ATTEMPTS, PROBE_TIMEOUT, Patience, READ_ONLY, all_in_use, timed_out, too_wide,
         too_wide_but_kept, unavailable, unexpected, unsure, wanted,
     },
     row::{Written, renamed},
@@ -57,7 +57,10 @@ use crate::{
         sql::{Access, Rendered, Returns, Statement},
     },
     secret::Vault,
-    upstream::error::{FailureClass, UpstreamError},
+    upstream::{
+        alarm::Alarms,
+        error::{FailureClass, UpstreamError},
+    },
 };
 
 /// What a user can do beyond tables: everything, or files and programs of the server; and whether
@@ -73,6 +76,7 @@ pub(super) struct Postgres {
     source: String,
     site: Arc<Site>,
     gate: Gate,
+    alarms: Alarms,
     reads: Pool<Connection>,
     /// Where quick reads wait for one of them.
     pipeline: Pipeline,
@@ -107,6 +111,7 @@ impl Postgres {
             source: name.to_owned(),
             site: Arc::new(Site::new(name, source, remote, vault)),
             gate: Gate::default(),
+            alarms: Alarms::default(),
             pipeline: Pipeline::new(&reads),
             reads,
             writes: (!source.read_only).then(|| Pool::new(source.pool)),
@@ -128,7 +133,10 @@ impl Postgres {
         let settings = self.settings(request.session)?;
         let task = Task { request: &request, rendered, settings };
         match request.access {
-            Access::Read => patience.with(pin!(self.read(&task, patience))).await,
+            Access::Read => {
+                let late = || Err(timed_out(patience.allowed));
+                self.alarms.until(patience.end(), pin!(self.read(&task, patience))).await.unwrap_or_else(|_| late())
+            }
             Access::Write => self.write(&task, patience).boxed().await,
         }
     }
