@@ -133,11 +133,12 @@ where
 /// The refusal of the whole request that a failure stands for: a source did not take the caller's own
 /// credential, and only a status makes clients get another one (auth.md §1.2).
 fn refusal(outcome: &Outcome) -> Option<Refusal> {
+    let relay = outcome.relay.as_ref()?;
     let words = match &outcome.body {
         Body::Text(text) => text.clone(),
         _ => String::new(),
     };
-    Some(match outcome.relay.as_ref()? {
+    Some(match relay {
         Relay::SignIn => Refusal::transport(Status::Unauthorized, words),
         Relay::Scope(scope) => {
             let scopes: Vec<String> = scope.split_whitespace().map(str::to_owned).collect();

@@ -8,7 +8,7 @@ use crate::mcp::{Accepts, Refusal, Revision, Status};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The headers of the protocol, with their names in its own spelling.
-const OWN: [(HeaderName, &str); 4] = [
+static OWN: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("mcp-protocol-version"), "MCP-Protocol-Version"),
     (HeaderName::from_static("mcp-method"), "Mcp-Method"),
     (HeaderName::from_static("mcp-name"), "Mcp-Name"),
@@ -69,8 +69,14 @@ pub(super) fn accepts(headers: &HeaderMap) -> Accepts {
 /// shared, not copied, and all of them are text.
 pub(super) fn own(headers: &HeaderMap) -> Result<[Option<HeaderValue>; 4], Refusal> {
     let mut values = [const { None }; 4];
-    for (value, (name, spelled)) in values.iter_mut().zip(&OWN) {
-        *value = single(headers, name).map_err(|()| Refusal::unclear_header(spelled))?.cloned();
+    // All at once: to look for each costs as much as to look at every header that a client sends.
+    for (name, sent) in headers {
+        let Some((value, (_, spelled))) = values.iter_mut().zip(&OWN).find(|(_, (own, _))| own == name) else {
+            continue;
+        };
+        if sent.to_str().is_err() || value.replace(sent.clone()).is_some() {
+            return Err(Refusal::unclear_header(spelled));
+        }
     }
     Ok(values)
 }
