@@ -57,7 +57,7 @@ pub struct Operation {
     /// An answer that is an error although its status is not.
     pub error_when: Option<ErrorWhen>,
     /// What the model is told for a status, as a template: `404: "There is no order {{id}}."` The template can name
-    /// `status` and `body`, which is the answer where it is JSON.
+    /// `status` and `body`, which is the answer where it is JSON. Of an error 64 KiB are read, and what comes within 2 s.
     #[serde(default)]
     pub errors: IndexMap<String, String>,
     /// The header that makes a repeated request harmless: the API does what it has seen under a key only once.
