@@ -4,6 +4,7 @@
 //! tells what stands where and why.
 
 pub mod access;
+pub mod alarm;
 pub mod authority;
 pub mod bridge;
 pub mod catalog;

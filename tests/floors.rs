@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["diag"],
     &["yaml", "schema", "template", "select", "document"],
     &["bridge", "plan", "catalog"],
-    &["check", "telemetry"],
+    &["check", "telemetry", "alarm"],
     &["load", "upstream", "state"],
     &["engine", "issuer"],
     &["mcp", "import", "access", "authority"],

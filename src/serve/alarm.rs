@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,9 @@ use hyper::rt::{Sleep, Timer};
 use parking_lot::Mutex;
 use tokio::time;
 
-type Shared = Arc<Mutex<Pin<Box<time::Sleep>>>>;
+use crate::alarm;
+
+type Shared = Arc<Mutex<alarm::Alarm>>;
 
 /// The alarm of one connection. It may ring early, and for nobody.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ pub(super) struct Alarm(Shared);
 impl Alarm {
     /// An alarm that rings at first after `wait`.
     pub(super) fn new(wait: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Box::pin(time::sleep(wait)))))
+        Self(Arc::new(Mutex::new(alarm::Alarm::new(time::Instant::now() + wait))))
     }
 }
 
@@ -52,17 +54,7 @@ impl Future for Wait {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut alarm = self.alarm.lock();
-        if alarm.deadline() > self.deadline {
-            alarm.as_mut().reset(self.deadline);
-        }
-        loop {
-            ready!(alarm.as_mut().poll(context));
-            if self.deadline <= time::Instant::now() {
-                return Poll::Ready(());
-            }
-            alarm.as_mut().reset(self.deadline);
-        }
+        self.alarm.lock().poll(self.deadline, context)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Floor 5. The world out: connected sources.
 
-mod alarm;
 mod error;
 pub mod rest;
 pub mod sql;

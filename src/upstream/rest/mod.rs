@@ -58,10 +58,10 @@ use self::{
 };
 use super::{
     FailureClass, Relay, UpstreamError,
-    alarm::Alarms,
     tape::{Asked, Tape},
 };
 use crate::{
+    alarm::Alarms,
     heap,
     plan::{self, RestSource},
     secret::Vault,

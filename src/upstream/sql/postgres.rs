@@ -51,16 +51,14 @@ use super::{
     transaction::Which,
 };
 use crate::{
+    alarm::Alarms,
     catalog, heap,
     plan::{
         self, Powers, Prepared,
         sql::{Access, Rendered, Returns, Statement},
     },
     secret::Vault,
-    upstream::{
-        alarm::Alarms,
-        error::{FailureClass, UpstreamError},
-    },
+    upstream::error::{FailureClass, UpstreamError},
 };
 
 /// What a user can do beyond tables: everything, or files and programs of the server; and whether
@@ -134,8 +132,8 @@ impl Postgres {
         let task = Task { request: &request, rendered, settings };
         match request.access {
             Access::Read => {
-                let late = || Err(timed_out(patience.allowed));
-                self.alarms.until(patience.end(), pin!(self.read(&task, patience))).await.unwrap_or_else(|_| late())
+                let read = self.alarms.until(patience.end(), pin!(self.read(&task, patience))).await;
+                read.unwrap_or_else(|_| Err(timed_out(patience.allowed)))
             }
             Access::Write => self.write(&task, patience).boxed().await,
         }

@@ -4,7 +4,8 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    pin::{Pin, pin},
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     sync::oneshot,
-    time::{Instant, Sleep, sleep},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -29,7 +30,10 @@ use super::{
     finish, gives, most,
     reading::{Reading, Stops},
 };
-use crate::plan::sql::{Rendered, Returns};
+use crate::{
+    alarm::Alarm,
+    plan::sql::{Rendered, Returns},
+};
 
 /// What a read may take to count as quick, with the way to the server and back, and with what else the
 /// server has to do.
@@ -278,28 +282,22 @@ async fn together(shared: &Shared, connection: &mut Connection, next: Vec<Waitin
 /// The time in which a server answers none of the reads that were sent to it.
 struct Silence {
     since: Instant,
-    alarm: Pin<Box<Sleep>>,
+    alarm: Alarm,
 }
 
 impl Silence {
     fn new() -> Self {
-        Self { since: Instant::now(), alarm: Box::pin(sleep(PATIENCE)) }
+        let since = Instant::now();
+        Self { since, alarm: Alarm::new(since + PATIENCE) }
     }
 
     fn breaks(&mut self) {
         self.since = Instant::now();
     }
 
-    /// Waits until it was silent for longer than reads wait. The alarm is set anew only when it has rung.
+    /// Waits until it was silent for longer than reads wait.
     async fn lasts(&mut self) {
-        loop {
-            self.alarm.as_mut().await;
-            let until = self.since + PATIENCE;
-            if until <= Instant::now() {
-                return;
-            }
-            self.alarm.as_mut().reset(until);
-        }
+        poll_fn(|context| self.alarm.poll(self.since + PATIENCE, context)).await;
     }
 }
 

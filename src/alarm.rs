@@ -1,5 +1,5 @@
-//! Floor 5. Deadlines of calls, on alarms that outlive them: to set one anew only when it has rung costs a
-//! fraction of setting one for every call. Serves every source.
+//! Floor 4. Alarms that outlive what waits for them. The timers of the runtime are a list behind a lock: to
+//! set one anew only when it has rung costs a fraction of setting one for every wait. Serves calls and connections.
 
 use std::{
     future::Future,
@@ -13,38 +13,54 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+/// An alarm for one wait after the other. It may ring early, and for nobody.
+#[derive(Debug)]
+pub struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    /// An alarm that is set to a time already.
+    #[must_use]
+    pub fn new(first: Instant) -> Self {
+        Self(Box::pin(sleep_until(first)))
+    }
+
+    /// Waits for a time, which may be another one with every wait.
+    pub fn poll(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.deadline() > until {
+            self.0.as_mut().reset(until);
+        }
+        loop {
+            // Also when its task has used up all that it may do at a stretch: it may do so each time.
+            ready!(pin!(coop::unconstrained(self.0.as_mut())).poll(context));
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.0.as_mut().reset(until);
+        }
+    }
+}
+
 /// Alarms that are kept for later calls, at most: one that still has to ring keeps room of the task that it
 /// would wake.
 const KEPT: usize = 256;
 
-type Alarm = Pin<Box<Sleep>>;
-
-/// The alarms of a source that no call waits for. They may ring, and for nobody.
+/// The alarms of a source that no call waits for.
 #[derive(Debug, Default)]
-pub(super) struct Alarms(Mutex<Vec<Alarm>>);
+pub struct Alarms(Mutex<Vec<Alarm>>);
 
 /// The time was over before the work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Late;
+pub struct Late;
 
 impl Alarms {
     /// Does some work, and gives it up at a deadline. Work that never waits is done whatever the time is.
-    pub(super) const fn until<W>(&self, deadline: Instant, work: W) -> Until<'_, W> {
+    pub const fn until<W>(&self, deadline: Instant, work: W) -> Until<'_, W> {
         Until { alarms: self, alarm: None, deadline, work }
     }
 
-    /// An alarm that rings at a deadline, or before it.
     fn take(&self, deadline: Instant) -> Alarm {
         let kept = self.0.lock().pop();
-        match kept {
-            Some(mut alarm) => {
-                if alarm.deadline() > deadline {
-                    alarm.as_mut().reset(deadline);
-                }
-                alarm
-            }
-            None => Box::pin(sleep_until(deadline)),
-        }
+        kept.unwrap_or_else(|| Alarm::new(deadline))
     }
 
     fn give(&self, alarm: Alarm) {
@@ -57,7 +73,7 @@ impl Alarms {
 
 /// Work with a deadline.
 #[must_use]
-pub(super) struct Until<'a, W> {
+pub struct Until<'a, W> {
     alarms: &'a Alarms,
     /// `None` until the work has to wait.
     alarm: Option<Alarm>,
@@ -74,14 +90,7 @@ impl<W: Future + Unpin> Future for Until<'_, W> {
             return Poll::Ready(Ok(done));
         }
         let alarm = this.alarm.get_or_insert_with(|| this.alarms.take(this.deadline));
-        loop {
-            // Also when the work has used up all that a task may do at a stretch: it may do so each time.
-            ready!(pin!(coop::unconstrained(alarm.as_mut())).poll(context));
-            if this.deadline <= Instant::now() {
-                return Poll::Ready(Err(Late));
-            }
-            alarm.as_mut().reset(this.deadline);
-        }
+        alarm.poll(this.deadline, context).map(|()| Err(Late))
     }
 }
 
